@@ -1,0 +1,216 @@
+"""Command-line overrides to a composed configuration, every mistake told at once; no heavy imports."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from runner.config import Config, freeze, secret_problem
+from runner.errors import ConfigError, nearest
+from runner.grammar import FREE_FORM, prepared, quoted
+from runner.guard import check_folder, environment, hydra_problems
+from runner.usage import choices, config_dir
+
+PLUGINS = ("hydra/launcher=", "hydra/sweeper=", "hydra.launcher.", "hydra.sweeper.")  # of a sweep only
+
+
+def register() -> None:
+    """Make the typed schema known to Hydra under the name that conf/config.yaml starts from."""
+    ConfigStore.instance().store(name="schema", node=Config)
+    OmegaConf.register_new_resolver("oc.env", environment, replace=True)
+
+
+def compose(overrides: Sequence[str], also: str | None = None) -> DictConfig:
+    """The configuration that the overrides ask for.
+
+    Args:
+        overrides: in Hydra's grammar, as on the command line.
+        also: a further folder of YAML groups, the user's own.
+
+    Raises:
+        ConfigError: naming every override that cannot be used.
+    """
+    with _composer(also) as composer:
+        return composer(overrides)
+
+
+def check_sweep(overrides: Sequence[str], also: str | None = None) -> None:
+    """Compose and check every job of a sweep before the first one runs.
+
+    Raises:
+        ConfigError: naming what is wrong with any of them, once.
+    """
+    found: list[str] = []
+    with _composer(also) as composer:
+        composer([], plugins=[text for text in overrides if text.startswith(PLUGINS)])
+        for job in _jobs([text for text in overrides if not text.startswith(PLUGINS)]):
+            try:
+                freeze(composer(job))
+            except ConfigError as error:
+                found += error.problems
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
+
+
+@contextmanager
+def _composer(also: str | None) -> Iterator[_Composer]:
+    register()
+    folders = [config_dir()]
+    if also is not None:
+        check_folder(Path(also))
+        folders.append(Path(also).resolve())
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        yield _Composer(folders)
+
+
+@dataclass
+class _Composer:
+    """Composes the choices of groups once, and lays values over a copy of that."""
+
+    folders: list[Path]
+    known: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)
+
+    def __call__(self, overrides: Sequence[str], plugins: Sequence[str] = ()) -> DictConfig:
+        """The configuration; raises ConfigError with every problem."""
+        found = [problem for text in overrides if (problem := secret_problem(*text.partition("=")[::2]))]
+        groups, values = [], []
+        for text in prepared(overrides):
+            try:
+                override = _read(text)
+                if self._is_group(override):
+                    self._check_choice(override)
+                    groups.append(text)
+                else:
+                    values.append(override)
+            except ConfigError as error:
+                found += error.problems
+        try:
+            composed = self._base(groups, plugins)
+        except ConfigError as error:
+            raise ConfigError(found + error.problems) from error
+        for override in values:
+            try:
+                _fill(override.key_or_group, composed)
+                ConfigLoaderImpl._apply_overrides_to_config([override], composed)
+            except (HydraException, OmegaConfBaseException) as error:
+                found.append(_value_problem(override, error, composed))
+            except AttributeError:  # OmegaConf merges no dictionary into null
+                found.append(
+                    f"{override.key_or_group}  is null: give its keys one by one, {override.key_or_group}.key=value"
+                )
+        if found:
+            raise ConfigError(list(dict.fromkeys([*found, *_broken_rules(composed)])))
+        return composed
+
+    def _base(self, groups: list[str], plugins: Sequence[str]) -> DictConfig:
+        key = (*plugins, *groups)
+        if key not in self.known:
+            also = [f"hydra.searchpath=[{quoted(f'file://{folder}')}]" for folder in self.folders[1:]]
+            try:
+                composed = hydra_compose("config", [*also, *plugins, *groups], return_hydra_config=True)
+            except (HydraException, OmegaConfBaseException, ImportError) as error:
+                raise ConfigError(_first_line(error)) from error
+            section: Any = OmegaConf.to_container(composed.hydra, resolve=False)
+            found = hydra_problems(section, plugins=bool(plugins))
+            if found:
+                raise ConfigError(found)
+            with open_dict(composed):
+                del composed["hydra"]
+            self.known[key] = composed
+        return copy.deepcopy(self.known[key])
+
+    def _is_group(self, override: Override) -> bool:
+        return "." not in override.key_or_group and bool(choices(override.key_or_group, self.folders))
+
+    def _check_choice(self, override: Override) -> None:
+        """Raises ConfigError for a choice that the group does not have."""
+        group, chosen = override.key_or_group, override.value()
+        known = choices(group, self.folders)
+        for name in chosen if isinstance(chosen, list) else [chosen]:
+            if not override.is_delete() and name is not None and name not in known:
+                raise ConfigError(f"{group}={name}  no such choice; {nearest(str(name), known)}")
+
+
+def _read(text: str) -> Override:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except (HydraException, RecursionError) as error:
+        told = "cannot be read: write key=value, and quote values with spaces or brackets"
+        raise ConfigError(f"{text[:200]}  {told}") from error
+    places = (override.key_or_group, override.package or "")
+    if any(place.replace("/", ".").partition(".")[0] == "hydra" for place in places):
+        raise ConfigError(f"{override.get_key_element().lstrip('+~')}  is not an option: Hydra's own section is fixed")
+    if override.is_sweep_override():
+        raise ConfigError(f"{text}  is a sweep: add -m to run all of its values")
+    return override
+
+
+def _jobs(overrides: Sequence[str]) -> Iterator[list[str]]:
+    """The overrides of each job, as Hydra's own sweeper makes them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+    try:
+        parsed = OverridesParser.create().parse_overrides(prepared(overrides))
+        (jobs,) = BasicSweeper.split_arguments(parsed, None)
+    except (HydraException, RecursionError) as error:
+        raise ConfigError(_first_line(error)) from error
+    yield from jobs
+
+
+def _broken_rules(composed: DictConfig) -> list[str]:
+    try:
+        freeze(composed)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _fill(key: str, composed: DictConfig) -> None:
+    """A free-form section that is null becomes empty first: OmegaConf cannot merge into null."""
+    for section in FREE_FORM:
+        if f"{key}.".startswith(f"{section}.") and OmegaConf.select(composed, section) is None:
+            group, _, name = section.partition(".")
+            composed[group][name] = {}
+
+
+def _value_problem(override: Override, error: Exception, base: DictConfig) -> str:
+    key = override.key_or_group
+    if not _exists(base, key):
+        return f"{key}  no such key; {nearest(key, list(_keys(OmegaConf.to_container(base), '')))}"
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    return f"{key}  {_first_line(cause)}"
+
+
+def _exists(base: DictConfig, key: str) -> bool:
+    parent, _, last = key.rpartition(".")
+    try:
+        node = OmegaConf.select(base, parent) if parent else base
+    except OmegaConfBaseException:  # a part of the key is a value
+        return False
+    return isinstance(node, DictConfig) and last in node
+
+
+def _keys(values: Any, path: str) -> Iterator[str]:
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            where = f"{path}.{key}" if path else str(key)
+            yield where
+            yield from _keys(value, where)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

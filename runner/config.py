@@ -1,0 +1,370 @@
+"""The typed schema of every option, and `freeze`, which turns a composed configuration into a checked `Config`."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runner.build import build
+from runner.decode import DecodeConfig, decode_problems
+from runner.errors import ConfigError
+from runner.guard import code_problems, interpolation_problems
+from runner.task import Task
+from runner.types import Rule
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@dataclass
+class TaskConfig:
+    """A row of the task table; the callables are named by `_target_`."""
+
+    name: str
+    auto_class: str  # the class of transformers that is instantiated
+    processor_class: str = "AutoTokenizer"
+    predict: dict[str, Any] = field(default_factory=dict)  # a runner.task.Way
+    evaluate: dict[str, Any] | None = None  # a runner.task.Way; null: evaluated as it predicts
+    teach: dict[str, Any] | None = None  # null: runs, but cannot be fine-tuned
+
+
+@dataclass
+class CheckpointConfig:
+    """Where weights and tokenizer come from."""
+
+    name_or_path: str | None = None  # an embedded name, a folder, or a hub id
+    revision: str | None = None  # branch, tag or commit of a hub id
+    tokenizer: str | None = None  # another source for the tokenizer; a folder, a hub id or a vocab.txt
+    architecture: dict[str, Any] | None = None  # model_type and its options: random weights, nothing is loaded
+    options: dict[str, Any] = field(default_factory=dict)  # further arguments of from_pretrained
+    trust_remote_code: bool = False
+
+
+@dataclass
+class DataConfig:
+    """Where rows come from."""
+
+    path: str | None = None  # a file, a folder of split files, a hub id, or asset:<name>
+    prompts: list[str] | None = None  # rows given in the configuration itself
+    columns: dict[str, str] = field(default_factory=dict)  # canonical name -> name in the data
+    name: str | None = None  # configuration of a hub dataset
+    revision: str | None = None  # branch, tag or commit of a hub dataset
+    split: str | None = None  # null: test, else the only one
+    train_split: str = "train"
+    validation_split: str | None = None  # null: valid, validation or dev, else a share of train
+    validation_share: float = 0.02  # of the train rows, when no validation split exists
+    limit: int | None = None  # rows
+    on_bad_row: str = "error"  # error | skip (written to rejected.jsonl)
+    on_long_row: str = "error"  # error | truncate (its beginning is cut off) | skip
+    window_rows: int = 256  # rows held in memory and sorted by length
+
+
+@dataclass
+class EngineConfig:
+    """How the work is done; in float32 nothing here changes a result."""
+
+    dtype: str = "float32"  # float32 | bfloat16 | float16 | auto (by a short probe)
+    device: str = "auto"  # auto | cpu | cuda | cuda:1 ...
+    threads: int | None = None  # processor threads; null: all cores
+    attention: str | None = None  # sdpa | eager | ...; null: the architecture's default
+    slots: int | None = None  # rows generated at a time; null: by a short probe
+    batch_tokens: int = 1024  # padded tokens in a batch of a forward pass
+    memory_mb: int | None = None  # most MiB of key-value cache; null: a quarter of what is free
+
+
+@dataclass
+class TrainConfig:
+    """Fine-tuning, or training from random weights."""
+
+    method: str = "none"  # none | full
+    max_steps: int | None = None  # optimizer steps; null: by epochs
+    epochs: float = 1.0
+    batch_size: int = 32  # rows in an optimizer step
+    batching: str = "length"  # length: micro-batches of like lengths | packed: texts share rows | padded
+    micro_batch_tokens: int = 2048  # padded tokens in one forward and backward pass
+    block_tokens: int | None = None  # longest piece of a text; null: the model's context
+    optimizer: str = "adamw"  # adamw | muon (matrices; the rest by adamw)
+    learning_rate: float = 5e-5
+    matrix_learning_rate: float | None = None  # muon: of the matrices; null: learning_rate
+    schedule: str = "cosine"  # linear | cosine | constant | constant_with_warmup
+    warmup_share: float = 0.03  # of all steps
+    weight_decay: float = 0.01
+    adam_beta2: float = 0.999
+    max_grad_norm: float = 1.0
+    precision: str = "float32"  # float32 | bfloat16 (autocast; master weights stay float32)
+    save_every: int = 200  # steps
+    evaluate_every: int = 200  # steps
+    log_every: int = 10  # steps
+    metric: str = "loss"  # of the validation split; chooses the best checkpoint
+    maximise: bool = False  # whether a larger metric is better
+    patience: int | None = None  # evaluations without a better metric before training stops
+    export_dtype: str | None = None  # of the saved weights; null: as trained
+    export_to: str | None = None  # a further folder for the finished checkpoint
+    arguments: dict[str, Any] = field(default_factory=dict)  # further TrainingArguments
+
+
+@dataclass
+class Config:
+    """One experiment. What `FREE` does not name determines the result and makes the fingerprint."""
+
+    task: TaskConfig
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+    mode: str | None = None  # predict | evaluate; null: evaluate after training, else predict
+    seed: int = 0
+    rerun: bool = False  # run again what is already done
+    output_dir: str = "outputs"
+    name: str | None = None  # a human name, kept in the manifest
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether rows are scored against themselves or their targets instead of being answered."""
+        return self.mode == "evaluate" or (self.mode is None and self.train.method != "none")
+
+
+FREE = {  # options that do not determine the result
+    "rerun": None,
+    "output_dir": None,
+    "name": None,
+    "engine": {"threads", "slots", "batch_tokens", "memory_mb"},
+    "data": {"window_rows"},
+    "train": {"export_to", "log_every"},
+}
+
+CHOICES = {
+    "mode": ("predict", "evaluate", None),
+    "data.on_bad_row": ("error", "skip"),
+    "data.on_long_row": ("error", "truncate", "skip"),
+    "engine.dtype": ("float32", "bfloat16", "float16", "auto"),
+    "train.method": ("none", "full"),
+    "train.batching": ("length", "packed", "padded"),
+    "train.optimizer": ("adamw", "muon"),
+    "train.schedule": ("linear", "cosine", "constant", "constant_with_warmup"),
+    "train.precision": ("float32", "bfloat16"),
+    "train.export_dtype": ("float32", "bfloat16", "float16", None),
+}
+
+LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # key: (law in words, test); None always passes
+    "task.name": ("only letters, digits and _", lambda v: bool(re.fullmatch(r"\w{1,60}", v))),
+    "seed": ("0 <= seed < 2**32", lambda v: 0 <= v < 2**32),
+    "data.limit": ("limit >= 1", lambda v: v >= 1),
+    "data.window_rows": ("window_rows >= 1", lambda v: v >= 1),
+    "data.validation_share": ("0 < validation_share < 1", lambda v: 0 < v < 1),
+    "engine.threads": ("threads >= 1", lambda v: v >= 1),
+    "engine.slots": ("slots >= 1", lambda v: v >= 1),
+    "engine.batch_tokens": ("batch_tokens >= 1", lambda v: v >= 1),
+    "engine.memory_mb": ("memory_mb >= 1", lambda v: v >= 1),
+    "train.max_steps": ("max_steps >= 1", lambda v: v >= 1),
+    "train.epochs": ("epochs > 0", lambda v: v > 0),
+    "train.batch_size": ("batch_size >= 1", lambda v: v >= 1),
+    "train.micro_batch_tokens": ("micro_batch_tokens >= 1", lambda v: v >= 1),
+    "train.block_tokens": ("block_tokens >= 2", lambda v: v >= 2),
+    "train.learning_rate": ("learning_rate > 0", lambda v: v > 0),
+    "train.matrix_learning_rate": ("matrix_learning_rate > 0", lambda v: v > 0),
+    "train.warmup_share": ("0 <= warmup_share < 1", lambda v: 0 <= v < 1),
+    "train.weight_decay": ("weight_decay >= 0", lambda v: v >= 0),
+    "train.adam_beta2": ("0 < adam_beta2 < 1", lambda v: 0 < v < 1),
+    "train.max_grad_norm": ("max_grad_norm > 0", lambda v: v > 0),
+    "train.save_every": ("save_every >= 1", lambda v: v >= 1),
+    "train.evaluate_every": ("evaluate_every >= 1", lambda v: v >= 1),
+    "train.log_every": ("log_every >= 1", lambda v: v >= 1),
+    "train.patience": ("patience >= 1", lambda v: v >= 1),
+}
+
+OWN = {  # TrainingArguments that would write elsewhere or call elsewhere: where they are set instead
+    "output_dir": "set output_dir",
+    "logging_dir": "training.jsonl lies in the run directory",
+    "resume_from_checkpoint": "the same command resumes",
+    "seed": "set seed",
+    "data_seed": "set seed",
+    "report_to": "nothing is sent anywhere",
+    "push_to_hub": "nothing is uploaded",
+    "hub_model_id": "nothing is uploaded",
+    "hub_token": "nothing is uploaded",
+    "trackio_space_id": "nothing is uploaded",
+}
+
+SECRET = re.compile(r"(^|[._-])(token|api_?key|secret|password|credentials?)$|hf_token|^hf_[A-Za-z0-9]{8,}$", re.I)
+SURROGATE = re.compile("[\ud800-\udfff]")
+SECRET_VALUE = re.compile(r"\b(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|AKIA[A-Z0-9]{12,})")
+
+
+def freeze(composed: DictConfig) -> Config:
+    """The composed configuration as plain dataclasses, every rule checked.
+
+    Raises:
+        ConfigError: naming every broken rule at once.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    found = interpolation_problems(OmegaConf.to_container(composed, resolve=False))
+    if found:
+        raise ConfigError(found)
+    try:
+        config = OmegaConf.to_object(composed)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from error
+    assert isinstance(config, Config), type(config)
+    found = problems(config)
+    if found:
+        raise ConfigError(found)
+    return config
+
+
+def problems(config: Config) -> list[str]:
+    """Every broken rule, one line each: the key, the law and the values."""
+    found = [*_secrets(plain(config)), *_choices(config), *_laws(config), *decode_problems(config.decode)]
+    found += [*_across(config), *_code(config), *_not_text(plain(config))]
+    try:
+        task = Task.build(config.task)
+    except ConfigError as error:
+        return found + error.problems
+    if config.train.method != "none" and task.teach is None:
+        found.append(f"train.method  task {task.name} has no training format (task.teach is null): it only runs")
+    return found
+
+
+def _code(config: Config) -> list[str]:
+    """Names of code where nothing is built from a name, and a rule that cannot be built."""
+    values = plain(config)
+    del values["task"]  # Task.build
+    rule = values["decode"].pop("rule")
+    found = list(code_problems(values))
+    if rule is not None:
+        try:
+            build(rule, "decode.rule", Rule)
+        except ConfigError as error:
+            found += error.problems
+    return found
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A dataclass as nested dictionaries, lists and numbers."""
+    return dataclasses.asdict(config)
+
+
+def fingerprint(config: Config) -> str:
+    """Eight hexadecimal digits that change with anything that determines the result.
+
+    Null options are left out, so that an option added later with a neutral default keeps old fingerprints valid.
+    """
+    values = plain(config)
+    for section, names in FREE.items():
+        if names is None:
+            del values[section]
+        else:
+            values[section] = {k: v for k, v in values[section].items() if k not in names}
+    text = json.dumps(_without_none(values), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def redacted(value: Any, key: str = "") -> Any:
+    """The same values with whatever looks like a secret replaced by ***."""
+    if isinstance(value, Mapping):
+        return {k: redacted(v, str(k)) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(v, key) for v in value]
+    if value is not None and SECRET.search(key):
+        return "***"
+    return SECRET_VALUE.sub("***", value) if isinstance(value, str) else value
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _without_none(v) for k, v in value.items() if v is not None}
+    return [_without_none(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def secret_problem(key: str, value: Any) -> str | None:
+    """What is said of a key or value that looks like a secret: it would be written to every run directory."""
+    remedy = "give secrets by environment (HF_TOKEN=...), never in the configuration"
+    name = key.lstrip("+~")
+    if value is not None and SECRET.search(name) and not name.startswith("decode."):  # whose tokens are the model's
+        return f"{SECRET_VALUE.sub('***', key.lstrip('+~'))}  looks like a secret: {remedy}"
+    if isinstance(value, str) and SECRET_VALUE.search(value):
+        return f"{key.lstrip('+~')}  holds what looks like a secret: {remedy}"
+    return None
+
+
+def _secrets(value: Any, path: str = "") -> list[str]:
+    """Keys and values that look like secrets."""
+    problem = secret_problem(path, value)
+    if problem:
+        return [problem]
+    if isinstance(value, Mapping):
+        return [line for key, inner in value.items() for line in _secrets(inner, f"{path}.{key}" if path else str(key))]
+    if isinstance(value, list):
+        return [line for inner in value for line in _secrets(inner, path)]
+    return []
+
+
+def _not_text(value: Any, path: str = "") -> list[str]:
+    """Strings that came from bytes which were not UTF-8: no file of a run could hold them."""
+    if isinstance(value, Mapping):
+        return [line for key, inner in value.items() for line in _not_text(inner, f"{path}.{key}".lstrip("."))]
+    if isinstance(value, list):
+        return [line for inner in value for line in _not_text(inner, path)]
+    found = next((text for text in (path, value) if isinstance(text, str) and SURROGATE.search(text)), None)
+    return [] if found is None else [f"{ascii(path)[1:-1]}  is not UTF-8 text: {ascii(found)[:80]}"]
+
+
+def _get(config: Any, key: str) -> Any:
+    for part in key.split("."):
+        config = getattr(config, part)
+    return config
+
+
+def _choices(config: Config) -> list[str]:
+    return [
+        f"{key}  must be one of {', '.join('null' if c is None else c for c in known)}, but got {_get(config, key)}"
+        for key, known in CHOICES.items()
+        if _get(config, key) not in known
+    ]
+
+
+def _laws(config: Config) -> list[str]:
+    return [
+        f"{key}  {law} must hold, but got {_get(config, key)}"
+        for key, (law, holds) in LAWS.items()
+        if _get(config, key) is not None and not holds(_get(config, key))
+    ]
+
+
+def _across(config: Config) -> list[str]:
+    """Rules between sections."""
+    found = []
+    data, checkpoint, train = config.data, config.checkpoint, config.train
+    if data.prompts is not None and data.path is not None and not data.path.startswith("asset:"):
+        found.append(f"data.prompts  stands beside data.path={data.path}: give one of them")
+    if data.prompts is not None and train.method != "none":
+        found.append("data.prompts  cannot be trained on: give data=<group> or data.path=<file or folder>")
+    if data.prompts is None and data.path is None:
+        found.append("data  is empty: give data.prompts=[...] or data.path=<file, folder or hub id>")
+    if data.prompts == []:
+        found.append("data.prompts  holds no rows")
+    if checkpoint.architecture is None and not checkpoint.name_or_path:
+        found.append("checkpoint.name_or_path  is empty: give an embedded name, a folder or a hub id")
+    if checkpoint.architecture is not None and not checkpoint.architecture.get("model_type"):
+        found.append("checkpoint.architecture.model_type  is missing, e.g. gpt2")
+    if checkpoint.architecture is not None and not (checkpoint.tokenizer or checkpoint.name_or_path):
+        found.append("checkpoint.tokenizer  is missing: random weights need a tokenizer from somewhere")
+    if train.method != "none" and train.save_every % train.evaluate_every:
+        found.append(
+            f"train.save_every  must be a multiple of train.evaluate_every={train.evaluate_every},"
+            f" but got {train.save_every}: the best checkpoint must have been saved"
+        )
+    found += [
+        f"train.arguments.{name}  is not set here: {told}" for name, told in OWN.items() if name in train.arguments
+    ]
+    if train.optimizer == "muon" and "optim" in train.arguments:
+        found.append("train.arguments.optim  stands beside train.optimizer=muon: give one of them")
+    return found

@@ -1,0 +1,212 @@
+"""The typed schema of decoding, field by field after transformers' GenerationConfig, and its rules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+OURS = ("loop", "rule", "trace")  # decode options that GenerationConfig does not have
+LEFT_OUT = {  # fields of GenerationConfig that are not options here, and why
+    "output_attentions": "the engine keeps what it needs",
+    "output_hidden_states": "the engine keeps what it needs",
+    "output_scores": "decode.trace writes them",
+    "output_logits": "decode.trace writes them",
+    "return_dict_in_generate": "the engine keeps what it needs",
+    "is_assistant": "set by the library on its own drafts",
+    "compile_config": "an object, not a value",
+    "continuous_batching_config": "deprecated in transformers 5.13",
+    "low_memory": "its strategy has left the library",
+    "penalty_alpha": "contrastive search has left the library",
+    "dola_layers": "DoLa has left the library",
+    "diversity_penalty": "group beam search has left the library",
+    "num_beam_groups": "group beam search has left the library",
+    "constraints": "constrained beam search has left the library",
+    "force_words_ids": "constrained beam search has left the library",
+    "transformers_version": "written by the library",
+}
+DEFAULT_NEW_TOKENS = 64  # when neither max_new_tokens nor max_length is given
+
+
+@dataclass
+class DecodeConfig:
+    """How the next token is chosen; null means the checkpoint's generation_config.json, then the library's default."""
+
+    loop: str = "generate"  # generate | step (the loop in the open)
+    rule: dict[str, Any] | None = None  # step only: a callable named by _target_ that chooses the next token
+    trace: int | None = None  # step only: candidates recorded at each step
+
+    max_length: int | None = None  # tokens, prompt included
+    max_new_tokens: int | None = None  # tokens
+    min_length: int | None = None  # tokens, prompt included
+    min_new_tokens: int | None = None  # tokens
+    early_stopping: Any = None  # beams: true | false | never
+    max_time: float | None = None  # seconds
+    stop_strings: list[str] | None = None
+
+    do_sample: bool | None = None
+    num_beams: int | None = None
+    use_mtp: bool | None = None
+
+    use_cache: bool | None = None
+    cache_implementation: str | None = None
+    cache_config: dict[str, Any] | None = None
+    max_cache_len: int | None = None  # tokens
+
+    temperature: float | None = None
+    top_k: int | None = None  # 0: off
+    top_p: float | None = None
+    min_p: float | None = None
+    top_h: float | None = None
+    typical_p: float | None = None
+    epsilon_cutoff: float | None = None
+    eta_cutoff: float | None = None
+    repetition_penalty: float | None = None
+    encoder_repetition_penalty: float | None = None
+    length_penalty: float | None = None
+    no_repeat_ngram_size: int | None = None
+    bad_words_ids: list[list[int]] | None = None
+    renormalize_logits: bool | None = None
+    forced_bos_token_id: int | None = None
+    forced_eos_token_id: Any = None  # int or list of int
+    remove_invalid_values: bool | None = None
+    exponential_decay_length_penalty: list[float] | None = None  # start index, factor
+    suppress_tokens: list[int] | None = None
+    begin_suppress_tokens: list[int] | None = None
+    sequence_bias: list[Any] | None = None  # [[[ids], bias], ...]
+    token_healing: bool | None = None
+    guidance_scale: float | None = None
+    watermarking_config: dict[str, Any] | None = None
+
+    num_return_sequences: int | None = None
+
+    pad_token_id: int | None = None
+    bos_token_id: int | None = None
+    eos_token_id: Any = None  # int or list of int
+
+    encoder_no_repeat_ngram_size: int | None = None
+    decoder_start_token_id: Any = None  # int or list of int
+
+    num_assistant_tokens: int | None = None
+    num_assistant_tokens_schedule: str | None = None
+    assistant_confidence_threshold: float | None = None
+    prompt_lookup_num_tokens: int | None = None
+    max_matching_ngram_size: int | None = None
+    assistant_early_exit: int | None = None
+    assistant_lookbehind: int | None = None
+    target_lookbehind: int | None = None
+    assistant_ensemble_weight: float | None = None
+    speculation_type: str | None = None
+
+    disable_compile: bool | None = None
+    prefill_chunk_size: int | None = None  # tokens
+
+    def given(self) -> dict[str, Any]:
+        """The options of GenerationConfig that are not null; an option of sampling asks for sampling."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in OURS}
+        if self.do_sample is None and any(values[name] is not None for name in SAMPLING):
+            values["do_sample"] = True
+        return {name: value for name, value in values.items() if value is not None}
+
+
+LAWS = {  # key: (law in words, test); null always passes
+    "max_length": ("max_length >= 1", lambda v: v >= 1),
+    "max_new_tokens": ("max_new_tokens >= 1", lambda v: v >= 1),
+    "min_length": ("min_length >= 0", lambda v: v >= 0),
+    "min_new_tokens": ("min_new_tokens >= 0", lambda v: v >= 0),
+    "max_time": ("max_time > 0", lambda v: v > 0),
+    "num_beams": ("num_beams >= 1", lambda v: v >= 1),
+    "early_stopping": ("early_stopping in {true, false, never}", lambda v: v in (True, False, "never")),
+    "temperature": ("temperature > 0", lambda v: v > 0),
+    "top_k": ("top_k >= 0", lambda v: v >= 0),
+    "top_p": ("0 < top_p <= 1", lambda v: 0 < v <= 1),
+    "min_p": ("0 <= min_p <= 1", lambda v: 0 <= v <= 1),
+    "top_h": ("0 < top_h <= 1", lambda v: 0 < v <= 1),
+    "typical_p": ("0 < typical_p <= 1", lambda v: 0 < v <= 1),
+    "epsilon_cutoff": ("0 <= epsilon_cutoff < 1", lambda v: 0 <= v < 1),
+    "eta_cutoff": ("0 <= eta_cutoff < 1", lambda v: 0 <= v < 1),
+    "repetition_penalty": ("repetition_penalty > 0", lambda v: v > 0),
+    "encoder_repetition_penalty": ("encoder_repetition_penalty > 0", lambda v: v > 0),
+    "no_repeat_ngram_size": ("no_repeat_ngram_size >= 0", lambda v: v >= 0),
+    "num_return_sequences": ("num_return_sequences >= 1", lambda v: v >= 1),
+    "exponential_decay_length_penalty": ("two numbers, start index and factor", lambda v: len(v) == 2),
+    "prompt_lookup_num_tokens": ("prompt_lookup_num_tokens >= 1", lambda v: v >= 1),
+    "num_assistant_tokens": ("num_assistant_tokens >= 1", lambda v: v >= 1),
+    "loop": ("loop in {generate, step}", lambda v: v in ("generate", "step")),
+    "trace": ("trace >= 1", lambda v: v >= 1),
+    "eos_token_id": ("a token id or a list of token ids", lambda v: _token_ids(v)),
+    "forced_eos_token_id": ("a token id or a list of token ids", lambda v: _token_ids(v)),
+    "decoder_start_token_id": ("a token id or a list of token ids", lambda v: _token_ids(v)),
+}
+SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
+BEAMS = ("length_penalty", "early_stopping")
+SLOW_LOOP = ("num_beams", "prompt_lookup_num_tokens", "assistant_early_exit", "guidance_scale", "num_return_sequences")
+
+
+def decode_problems(decode: DecodeConfig) -> list[str]:
+    """Every broken rule of decoding, one line each."""
+    found = [
+        f"decode.{key}  {law} must hold, but got {getattr(decode, key)}"
+        for key, (law, holds) in LAWS.items()
+        if getattr(decode, key) is not None and not _safely(holds, getattr(decode, key))
+    ]
+    return found + _across(decode)
+
+
+def _token_ids(value: Any) -> bool:
+    return all(type(one) is int and one >= 0 for one in (value if isinstance(value, list) else [value]))
+
+
+def _safely(holds: Any, value: Any) -> bool:
+    try:
+        return bool(holds(value))
+    except TypeError:
+        return False
+
+
+def _across(decode: DecodeConfig) -> list[str]:
+    found = []
+    beams = decode.num_beams or 1
+    if decode.do_sample is False:
+        found += [
+            f"decode.{name}  has no effect with do_sample=false: set decode.do_sample=true or leave it out"
+            for name in SAMPLING
+            if getattr(decode, name) is not None
+        ]
+    if beams == 1:
+        found += [
+            f"decode.{name}  has no effect with num_beams=1: set decode.num_beams>1 or leave it out"
+            for name in BEAMS
+            if getattr(decode, name) is not None
+        ]
+    if decode.max_length is not None and decode.max_new_tokens is not None:
+        found.append(
+            f"decode.max_length  {decode.max_length} stands beside max_new_tokens={decode.max_new_tokens}:"
+            " give one of them"
+        )
+    longest = decode.max_length
+    if longest is not None and decode.min_length is not None and decode.min_length > longest:
+        found.append(f"decode.min_length  min_length <= max_length must hold, but got {decode.min_length} > {longest}")
+    new = decode.max_new_tokens
+    if new is not None and decode.min_new_tokens is not None and decode.min_new_tokens > new:
+        found.append(
+            "decode.min_new_tokens  min_new_tokens <= max_new_tokens must hold,"
+            f" but got {decode.min_new_tokens} > {new}"
+        )
+    several = decode.num_return_sequences or 1
+    if several > 1 and not decode.do_sample and several > beams:
+        found.append(
+            f"decode.num_return_sequences  {several} equal answers: set decode.do_sample=true or num_beams>={several}"
+        )
+    if decode.loop == "generate":
+        found += [
+            f"decode.{name}  needs the loop in the open: set decode.loop=step"
+            for name in ("rule", "trace")
+            if getattr(decode, name) is not None
+        ]
+    else:
+        found += [
+            f"decode.{name}  is not part of the loop in the open: set decode.loop=generate"
+            for name in SLOW_LOOP
+            if getattr(decode, name) not in (None, 1)
+        ]
+    return found

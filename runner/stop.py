@@ -1,0 +1,48 @@
+"""Requests to stop: SIGINT and SIGTERM set a flag that the work looks at between batches."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stop:
+    """Whether a stop was asked for, and by which signal; a second request ends the work at once."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def __bool__(self) -> bool:
+        return self.signal is not None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was Ctrl-C."""
+        return self.signal == signal.SIGINT
+
+
+@contextmanager
+def stop_on_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[Stop]:
+    """Own handlers for SIGINT and SIGTERM while the work runs, also where they were ignored (nohup, &).
+
+    Outside the main thread nothing can be handled and nothing is changed.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if stop:
+            raise KeyboardInterrupt
+        stop.signal = number
+        say("stopping after this batch (again to stop now)")
+
+    try:
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:
+        yield stop
+        return
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

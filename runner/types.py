@@ -1,0 +1,112 @@
+"""The contracts between the parts of a run; shapes: B batch, T tokens, V vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Generator, Tensor
+
+Row = Mapping[str, Any]  # one example under canonical column names: text, target ...; "row" is its index in the data
+Features = dict[str, Any]  # one example encoded, not padded: input_ids list of T ints, labels ...
+Scores = Mapping[str, float]  # the scores of one example: nll in nats, tokens, bytes, correct ...
+
+
+class Model(Protocol):
+    """A loaded checkpoint: the network, its processor and its configuration."""
+
+    network: Any
+    processor: Any
+    config: Any
+
+    name: str  # what people call the checkpoint
+    context: int | None  # longest sequence in tokens; None: unbounded
+
+
+class Encode(Protocol):
+    """Rows to unpadded features; a row may yield several (the windows of a long text)."""
+
+    def __call__(self, model: Model, rows: Sequence[Row]) -> list[list[Features]]:
+        """One list of features for each row.
+
+        Raises:
+            DataError: when a row cannot be encoded; the message starts with its place in the data.
+        """
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run says about one row: the prediction and its per-example scores."""
+
+    row: int
+    prediction: Any
+    scores: Scores
+
+
+class Interpret(Protocol):
+    """The network's outputs for one row to its answer."""
+
+    def __call__(self, model: Model, row: Row, features: Sequence[Features], outputs: Sequence[Any]) -> Any:
+        """The prediction that people use: a text, a label, a dictionary of numbers."""
+
+
+class Teach(Protocol):
+    """Rows to features with labels, for training."""
+
+    def __call__(self, processor: Any, rows: Iterable[Row]) -> Iterator[Features]:
+        """Features with `labels` (T,), -100 where no loss is computed."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % confidence interval (None for a single example) and the count of examples behind it."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Rule(Protocol):
+    """Chooses the next token in the loop in the open."""
+
+    def __call__(self, tokens: Tensor, logits: Tensor, generator: Generator) -> int:
+        """The next token's id.
+
+        Args:
+            tokens: (T,) the prompt and what has been generated.
+            logits: (V,) after the processors; -inf where a token is forbidden.
+            generator: the random stream of this row.
+        """
+
+
+class Metric(Protocol):
+    """Per-example scores, and their summary with an interval."""
+
+    def score(self, row: Row, prediction: Any) -> Scores:
+        """Scores of one example; empty when the metric does not apply to it."""
+
+    def summarise(self, scores: Iterable[Scores]) -> Mapping[str, Estimate]:
+        """One pass over all examples' scores, in constant memory; empty when none applies."""
+
+
+class Observer(Protocol):
+    """Whoever watches a run: the terminal, a test, a sweep."""
+
+    def phase(self, line: str) -> None:
+        """One line about a finished phase and its cost."""
+
+    def answer(self, row: Row, prediction: Any) -> None:
+        """A row has been answered."""
+
+    def progress(self, name: str, done: int, total: int | None, note: str) -> None:
+        """How far the work called `name` is; total is None when it is not known."""
+
+
+class Tokens(Protocol):
+    """Anything with a forward pass over token ids (B, T) that returns logits (B, T, V)."""
+
+    def __call__(self, input_ids: Tensor, **inputs: Any) -> Any:
+        """The network's output with `.logits`."""
