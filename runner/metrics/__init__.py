@@ -1,0 +1,1 @@
+"""Per-example scores and their intervals."""

@@ -1,0 +1,1 @@
+"""Rows to features with labels, for training."""
