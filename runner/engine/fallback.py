@@ -1,0 +1,163 @@
+"""The library's own generate in batches, for what slots cannot hold; B batch, T tokens."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+
+from runner.engine.line import check_finite
+from runner.engine.memory import fewer, out_of_memory
+from runner.engine.probe import why_cache_does_not_fit
+from runner.engine.processing import WARPERS, processors, split
+from runner.engine.request import Completion, Job, Request
+from runner.engine.sampling import GumbelChoice, stream, stream_seed
+
+ROWS = 16  # in a batch, unless engine.slots says otherwise: rows wait for the longest, so larger ones are slower
+
+
+def why_not_slots(job: Job) -> str | None:
+    """Why generate must decode; None when slots can."""
+    g = job.generation
+    reasons = (
+        (job.network.config.is_encoder_decoder, "the network has an encoder"),
+        (several_hypotheses(g), "beam search keeps several hypotheses a row"),
+        (drafts(g), "drafted tokens are checked several at a time"),
+        (g.guidance_scale not in (None, 1), "guidance runs a second, unconditional prompt"),
+        (g.token_healing, "token healing changes the prompt"),
+        (g.watermarking_config, "the watermark is the library's"),
+        (g.use_cache is False, "decode.use_cache is false"),
+        (g.cache_implementation, f"decode.cache_implementation is {g.cache_implementation}"),
+        (g.prefill_chunk_size, "decode.prefill_chunk_size is given"),
+    )
+    return next((words for holds, words in reasons if holds), None) or why_cache_does_not_fit(job)
+
+
+def several_hypotheses(generation: GenerationConfig) -> bool:
+    """Whether beams are searched."""
+    return (generation.num_beams or 1) > 1
+
+
+def drafts(generation: GenerationConfig) -> bool:
+    """Whether tokens are drafted and checked; the library does so for one prompt at a time only."""
+    return any((generation.prompt_lookup_num_tokens, generation.assistant_early_exit, generation.use_mtp))
+
+
+class Generate:
+    """Batches of prompts of like length through generate, with a random stream a row."""
+
+    def __init__(self, job: Job, batches: Iterable[list[Request]]):
+        self.job = job
+        self.batches = iter(batches)
+        generation = job.generation
+        beams = several_hypotheses(generation)
+        draws = generation.do_sample and (beams or generation.watermarking_config)
+        # what draws from torch's own stream, drafts, or is padded without an end token is decoded one row at a time
+        self.alone = bool(drafts(generation) or draws or generation.stop_strings)
+        self.most = 1 if self.alone else max(1, (job.engine.slots or ROWS) // (generation.num_beams or 1))
+        self.equal_lengths = beams or not only_attends(job.network)
+
+    def __iter__(self) -> Iterator[Completion]:
+        """Completions, batch by batch."""
+        for batch in self.batches:
+            for _, group in groupby(batch, key=self._alike):
+                yield from self._in_parts(list(group))
+
+    def _alike(self, request: Request) -> tuple[int, int]:
+        """Requests share a batch when this is equal: the tokens left, and the length where padding would be seen."""
+        looking, _ = split(processors(self.job, request))
+        unpadded = looking or self.equal_lengths
+        return self.job.limit(request) - self.job.start(request), len(request.ids) if unpadded else 0
+
+    def _in_parts(self, requests: list[Request]) -> Iterator[Completion]:
+        """Batches of at most `most` rows, halved when memory runs out."""
+        queue = deque(requests)
+        while queue:
+            part = [queue.popleft() for _ in range(min(self.most, len(queue)))]
+            try:
+                done = self._generate(part)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                self.most = fewer(self.job, part, len(part), error)
+                queue.extendleft(reversed(part))
+                continue
+            yield from done
+
+    @torch.inference_mode()
+    def _generate(self, requests: Sequence[Request]) -> list[Completion]:
+        job, count = self.job, self.job.sequences
+        generation = copy.deepcopy(job.generation)
+        generation.max_new_tokens = job.limit(requests[0]) - job.start(requests[0])
+        generation.max_length = None
+        added, copies = LogitsProcessorList([FirstFinite(job, requests)]), 1
+        if generation.do_sample and not self.alone:
+            added += self._sampling(requests)
+            generation.do_sample, generation.num_return_sequences, copies = False, 1, count
+        ids, mask = padded(job, [request.ids for request in requests for _ in range(copies)])
+        with torch.random.fork_rng(devices=[ids.device] if ids.is_cuda else []):
+            torch.manual_seed(stream_seed(job.seed, requests[0].row))
+            made = job.network.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=generation,
+                logits_processor=added,
+                tokenizer=job.processor,
+            )
+        prompt = 1 if job.network.config.is_encoder_decoder else ids.shape[1]
+        texts = [until_end(job, line) for line in made[:, prompt:].tolist()]
+        return [Completion(request.row, texts[i * count : (i + 1) * count]) for i, request in enumerate(requests)]
+
+    def _sampling(self, requests: Sequence[Request]) -> list[Any]:
+        """The warpers and the noise, which turn generate's argmax into a draw from each row's own stream."""
+        job, device = self.job, self.job.network.device
+        warpers = [one for one in processors(job, requests[0]) if isinstance(one, WARPERS)]
+        lines = [(request.row, sequence) for request in requests for sequence in range(job.sequences)]
+        return [*warpers, GumbelChoice([stream(job.seed, row, sequence, device) for row, sequence in lines])]
+
+
+class FirstFinite(LogitsProcessor):  # type: ignore[misc]
+    """Refuses a first step whose scores are not numbers."""
+
+    def __init__(self, job: Job, requests: Sequence[Request]):
+        self.job, self.requests, self.first = job, requests, True
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """The scores as they came; raises RunFailed."""
+        if self.first:
+            each = len(scores) // len(self.requests)
+            check_finite(
+                self.job, scores, [request for request in self.requests for _ in range(each)], "in the first batch"
+            )
+        self.first = False
+        return scores
+
+
+def only_attends(network: Any) -> bool:
+    """Whether all layers attend to what they have seen: a state that is carried along would carry padding too."""
+    layers = DynamicCache(config=network.config).layers
+    return all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+
+
+def padded(job: Job, prompts: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    """Ids and mask (B, T): on the left, so that the last position is real; on the right for an encoder."""
+    pad, longest, ids, mask = job.pad, max(map(len, prompts)), [], []
+    for prompt in prompts:
+        fill, seen = [pad] * (longest - len(prompt)), [1] * len(prompt)
+        right = job.network.config.is_encoder_decoder
+        ids.append(prompt + fill if right else fill + prompt)
+        mask.append(seen + [0] * len(fill) if right else [0] * len(fill) + seen)
+    return torch.tensor(ids, device=job.network.device), torch.tensor(mask, device=job.network.device)
+
+
+def until_end(job: Job, new: list[int]) -> list[int]:
+    """The new tokens up to and with the first end token."""
+    end = next((index + 1 for index, token in enumerate(new) if token in job.ends), len(new))
+    return new[:end]
