@@ -1,0 +1,119 @@
+"""A checkpoint is found and checked before anything heavy is imported or loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.backends import files
+from runner.backends.architectures import check_fit
+from runner.backends.options import check_options
+from runner.backends.places import Place, place
+from runner.backends.weights import BIN, SAFETENSORS, has_safetensors, weight_files
+from runner.config import CheckpointConfig
+from runner.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig
+
+
+@dataclass
+class Source:
+    """A checkpoint that was found and checked; nothing is loaded yet."""
+
+    name: str  # what people call it: poem_gpt2, uer/gpt2-chinese-poem, a folder's name, gpt2 (random)
+    folder: Path | None  # where its files lie; None: random weights
+    commit: str | None  # of a hub id
+    files: Mapping[str, str]  # name -> sha256 of every file that determines the result
+    tokenizer_source: Path  # a folder, or a vocab.txt or tokenizer.json
+    checkpoint: CheckpointConfig
+
+    @cached_property
+    def config(self) -> PreTrainedConfig:
+        """The model's configuration; of random weights the sizes that its tokenizer decides are still the defaults.
+
+        It is read when it is first needed, for it takes torch with it (2 s).
+
+        Raises:
+            CheckpointError: when the values are not what the architecture takes.
+        """
+        from runner.backends.configuration import random_config, stored_config
+
+        if self.folder is None:
+            return random_config(self.checkpoint.architecture or {})
+        return stored_config(self.folder, self.checkpoint)
+
+
+def find(checkpoint: CheckpointConfig, auto_class: str) -> Source:
+    """Where the checkpoint lies, once its files are known to be there, undamaged and fit for the class.
+
+    Of a hub id the small files come first, so that a checkpoint that does not fit costs no long download.
+
+    Raises:
+        CheckpointError: in one line, with what to do.
+        ConfigError: when transformers has no such class.
+    """
+    check_options(checkpoint.options)
+    if checkpoint.architecture is not None:
+        return _random(checkpoint, auto_class)
+    found = place(checkpoint.name_or_path or "", checkpoint.revision, _small(checkpoint), "checkpoint.name_or_path")
+    where = f"checkpoint {found.path if found.repository is None else found.name}"
+    check_fit(where, _config_json(found, where), auto_class, checkpoint.trust_remote_code)
+    found.fetch(SAFETENSORS)
+    if not has_safetensors(found.path):
+        found.fetch(BIN)
+    determining = [*weight_files(found.path), *files.matching(found.path, _small(checkpoint))]
+    tokenizer, its_files = _tokenizer(checkpoint, found)
+    return Source(
+        name=found.name,
+        folder=found.path,
+        commit=found.commit,
+        files=files.digests(determining) | its_files,
+        tokenizer_source=tokenizer.path,
+        checkpoint=checkpoint,
+    )
+
+
+def _random(checkpoint: CheckpointConfig, auto_class: str) -> Source:
+    """Random weights: only the tokenizer comes from somewhere."""
+    architecture = checkpoint.architecture or {}
+    check_fit("checkpoint.architecture", architecture, auto_class, trusted=False)
+    tokenizer, its_files = _tokenizer(checkpoint, None)
+    return Source(
+        name=f"{architecture['model_type']} (random)",
+        folder=None,
+        commit=None,
+        files=its_files,
+        tokenizer_source=tokenizer.path,
+        checkpoint=checkpoint,
+    )
+
+
+def _tokenizer(checkpoint: CheckpointConfig, default: Place | None) -> tuple[Place, dict[str, str]]:
+    """Where the tokenizer lies, and its files where they are not the checkpoint's own."""
+    name, key = checkpoint.tokenizer, "checkpoint.tokenizer"
+    if name is None and default is not None:
+        return default, {}
+    if name is None:
+        name, key = checkpoint.name_or_path or "", "checkpoint.name_or_path"
+    patterns = _small(checkpoint)
+    found = place(name, None, patterns, key)
+    own = [found.path] if found.path.is_file() else files.matching(found.path, patterns)
+    return found, {f"tokenizer/{file}": digest for file, digest in files.digests(own).items()}
+
+
+def _small(checkpoint: CheckpointConfig) -> tuple[str, ...]:
+    """Everything but weights."""
+    code = files.CODE if checkpoint.trust_remote_code else ()
+    return (*files.CONFIG, *files.VOCABULARY, *files.PROCESSOR, *code)
+
+
+def _config_json(found: Place, where: str) -> dict[str, object]:
+    if found.path.is_file():
+        raise CheckpointError(f"{where} is a file: give the folder that holds it and its config.json")
+    if not (found.path / "config.json").is_file():
+        raise CheckpointError(f"{where} has no config.json; {files.holds(found.path)}")
+    return files.read_object(found.path / "config.json", where)
