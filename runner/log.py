@@ -1,0 +1,29 @@
+"""The phases of a run go to its log.txt as well as to whoever watches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.record import Record
+from runner.types import Observer, Row
+
+
+@dataclass(frozen=True)
+class Logged:
+    """An observer whose phases are kept."""
+
+    record: Record
+    observer: Observer
+
+    def phase(self, line: str) -> None:
+        """Write it to log.txt, then tell it."""
+        self.record.log(line)
+        self.observer.phase(line)
+
+    def answer(self, row: Row, prediction: object) -> None:
+        """Tell it; predictions.jsonl keeps it."""
+        self.observer.answer(row, prediction)
+
+    def progress(self, name: str, done: int, total: int | None, note: str) -> None:
+        """Tell it."""
+        self.observer.progress(name, done, total, note)

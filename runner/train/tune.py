@@ -1,0 +1,155 @@
+"""Fine-tuning, or training from random weights, that goes on where it was stopped."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.errors import RunFailed, Stopped
+from runner.files import naming, sync_files, sync_folder
+from runner.quiet import quiet
+from runner.stop import Stop
+from runner.train.corpus import Corpus
+from runner.train.layout import Layout
+from runner.train.seal import newest_sealed
+from runner.types import Observer
+
+if TYPE_CHECKING:
+    from runner.config import Config, TrainConfig
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a training needs besides the model: the encoded texts, a validation and where to keep its state."""
+
+    corpus: Corpus
+    validate: Callable[[Any], Mapping[str, float]]
+    directory: Path  # checkpoints go to directory/training, the result to directory/checkpoint
+    block: int  # longest piece of a text, tokens
+    observer: Observer
+    stop: Stop
+
+
+def fine_tune(config: Config, model: Any, course: Course) -> None:
+    """Train `model.network` in place and leave the best weights in directory/checkpoint.
+
+    The module must be fresh: one that another Trainer has prepared keeps that Trainer's precision in silence.
+
+    Raises:
+        Stopped: on request, with a sealed checkpoint to go on from.
+        RunFailed: when the loss is not a number.
+    """
+    state = course.directory / "training"
+    state.mkdir(exist_ok=True)
+    resume = newest_sealed(state, course.observer.phase)
+    if resume is not None:
+        step = resume.name.partition("-")[2]
+        course.observer.phase(f"continuing at step {step} (sealed checkpoint)")
+    uses_cache = model.network.config.use_cache
+    with quiet():
+        trainer = _trainer(config, model, course, state)
+        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    model.network.config.use_cache = uses_cache  # the Trainer turns it off for good
+    reached, planned = trainer.state.global_step, trainer.state.max_steps
+    if course.stop and reached < planned:
+        raise Stopped(f"stopped at step {reached} of {planned}", course.stop.interrupted)
+    if reached < planned and not trainer.control.should_training_stop:
+        raise RunFailed(f"training ended at step {reached} of {planned}")
+    with quiet():
+        export(config.train, model, course.directory / "checkpoint")
+    shutil.rmtree(state)
+
+
+def export(train: TrainConfig, model: Any, folder: Path) -> None:
+    """Save weights, tokenizer and configuration as a checkpoint that plain transformers loads."""
+    import torch
+
+    aside = folder.with_name(f".{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)
+    network = model.network
+    if train.export_dtype is not None:
+        network = network.to(getattr(torch, train.export_dtype))
+    with naming(aside):
+        network.save_pretrained(aside)
+    model.processor.save_pretrained(aside)
+    sync_files(aside)
+    if train.export_to is not None:
+        shutil.copytree(aside, train.export_to, dirs_exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.rename(folder)  # last: it is what makes the training done
+    sync_folder(folder.parent)
+
+
+def _trainer(config: Config, model: Any, course: Course, state: Path) -> Any:
+    from transformers import PrinterCallback
+
+    from runner.train.lesson import Lesson
+    from runner.train.watch import Watch
+
+    train = config.train
+    history = course.directory / "training.jsonl"
+    trainer = Lesson(
+        model=model.network,
+        args=_arguments(config, state, model.network.device.type),
+        train_dataset=course.corpus,
+        eval_dataset=course.corpus,  # its place is taken by `validate`
+        data_collator=Layout(train.batching, train.micro_batch_tokens, course.block, model.config.pad_token_id or 0),
+        validate=course.validate,
+        optimizers=(_optimizer(train, model.network), None),
+        callbacks=[Watch(history, course.observer, course.stop, train.metric, train.maximise, train.patience)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _arguments(config: Config, state: Path, device: str) -> Any:
+    from transformers import TrainingArguments
+
+    train = config.train
+    ours = {
+        "output_dir": str(state),
+        "max_steps": train.max_steps or -1,
+        "num_train_epochs": train.epochs,
+        "per_device_train_batch_size": train.batch_size,
+        "learning_rate": train.learning_rate,
+        "lr_scheduler_type": train.schedule,
+        "warmup_steps": train.warmup_share,  # below 1 it is a share of all steps
+        "weight_decay": train.weight_decay,
+        "adam_beta2": train.adam_beta2,
+        "max_grad_norm": train.max_grad_norm,
+        "optim": "adamw_torch_fused",
+        "bf16": train.precision == "bfloat16",
+        "use_cpu": device == "cpu",
+        "dataloader_pin_memory": device != "cpu",
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "eval_strategy": "steps",
+        "eval_steps": train.evaluate_every,
+        "save_strategy": "steps",
+        "save_steps": train.save_every,
+        "save_total_limit": 3,  # the best, and two in a row: rotation comes before the seal
+        "load_best_model_at_end": True,
+        "metric_for_best_model": f"eval_{train.metric}",
+        "greater_is_better": train.maximise,
+        "logging_steps": train.log_every,
+        "logging_nan_inf_filter": False,
+        "remove_unused_columns": False,
+        "disable_tqdm": True,
+        "report_to": "none",
+        "save_safetensors": True,
+    }
+    known = TrainingArguments.__dataclass_fields__
+    return TrainingArguments(**{k: v for k, v in ours.items() if k in known} | dict(train.arguments))
+
+
+def _optimizer(train: TrainConfig, network: Any) -> Any:
+    """None lets the Trainer make its AdamW."""
+    if train.optimizer != "muon":
+        return None
+    from runner.train.muon import Muon, groups
+
+    betas = (0.9, train.adam_beta2)
+    return Muon(groups(network, train.matrix_learning_rate, train.weight_decay), train.learning_rate, betas)
