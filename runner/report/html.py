@@ -1,0 +1,187 @@
+"""A run directory as one self-contained page: report.html."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runner.files import write_text
+from runner.report.answers import answers, card
+from runner.report.figures import curves, not_finite, numbers
+from runner.report.markup import Markup, clipped, duration, is_number, join, many, rate, tag, within
+from runner.report.origin import origin
+from runner.report.read import Run, part, read_run
+from runner.report.trace import traces
+
+MISSED = 6  # rows that went wrong that are shown
+TRACEBACK = 20_000  # characters, from the end
+SECTIONS = (("answers", "answers"), ("numbers", "numbers"), ("training", "training"), ("steps", "step by step"),
+            ("look", "worth a look"), ("origin", "how it was made"))  # fmt: skip
+
+
+def write_report(directory: Path) -> Path:
+    """Write report.html into a run directory, from its files alone; returns its path.
+
+    The page needs nothing else: no network, no other file. It stays under 1 MB whatever the run's size.
+
+    Raises:
+        NotADirectoryError: when there is no such directory.
+    """
+    directory = Path(directory)
+    path = directory / "report.html"
+    write_text(path, page(read_run(directory)).encode("utf-8", "replace").decode())  # lone surrogates become ?
+    return path
+
+
+def page(run: Run) -> str:
+    """The whole page."""
+    here = Path(__file__).parent
+    style, script = ((here / name).read_text("utf-8") for name in ("style.css", "script.js"))
+    sections = [answers(run), numbers(run), curves(run), traces(run), look(run), origin(run)]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"  # no other script can run
+    head = tag(
+        "head",
+        Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
+        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        Markup('<meta name="color-scheme" content="light dark">'),
+        tag("title", f"{_name(run)} · {run.state}"),
+        tag("style", Markup(style)),
+    )
+    body = tag("body", header(run, sections), tag("main", *sections), _footer(run), tag("script", Markup(script)))
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def header(run: Run, sections: list[Markup]) -> Markup:
+    """What ran, on what, how it ended, how long it took."""
+    task, checkpoint = _task(run), _checkpoint(run)
+    badge = tag("span", run.state, class_=f"badge {run.state if run.state.isalpha() else ''}")
+    links = [
+        tag("a", name, href=f"#{place}") for place, name in SECTIONS if any(f'id="{place}"' in s for s in sections)
+    ]
+    human = run.manifest.get("name")
+    return tag(
+        "header",
+        tag("p", clipped(human, 120), class_="name") if human else None,
+        tag("h1", task, tag("span", " · ", class_="dim"), checkpoint),
+        tag("p", badge, *(tag("span", fact) for fact in _facts(run)), class_="how"),
+        _banner(run),
+        tag("nav", *links, aria_label="sections"),
+    )
+
+
+def look(run: Run) -> Markup:
+    """Errors worth looking at: why it failed, rows that went wrong, files that cannot be read."""
+    parts: list[Markup] = []
+    if run.status.get("error"):
+        parts.append(tag("p", clipped(run.status["error"], 4_000), class_="error"))
+    if run.status.get("traceback"):
+        text = str(run.status["traceback"])
+        said = "…\n" + text[-TRACEBACK:] if len(text) > TRACEBACK else text
+        parts.append(tag("details", tag("summary", "traceback"), tag("pre", tag("code", said))))
+    broken = not_finite(run)
+    if broken:
+        parts.append(broken)
+    rejected = part(run.manifest, "data").get("rejected")
+    if is_number(rejected) and rejected:
+        parts.append(
+            tag("p", f"{many(int(rejected), 'row')} of the data could not be used: ", tag("code", "rejected.jsonl"))
+        )
+    if run.problems:
+        parts.append(tag("ul", *(tag("li", clipped(problem, 600)) for problem in run.problems), class_="problems"))
+    missed = run.predictions.missed
+    if missed.seen:
+        shown = within((card(line) for line in missed.items()[:MISSED]), 60_000)
+        parts.append(
+            tag("p", f"{many(missed.seen, 'row')} of {run.predictions.total:,} went wrong", _colon(shown, missed.seen))
+        )
+        parts.append(tag("div", *shown, class_="answers"))
+    return tag("section", tag("h2", "Worth a look"), *parts, id="look") if parts else Markup("")
+
+
+def _colon(shown: list[Markup], seen: int) -> str:
+    return ":" if len(shown) == seen else f"; the first {len(shown)}:"
+
+
+def _banner(run: Run) -> Markup | None:
+    """What to know first about a run that is not done."""
+    error = run.status.get("error")
+    if run.state == "failed":
+        link = tag("a", "traceback", href="#look") if run.status.get("traceback") else None
+        return tag(
+            "p",
+            tag("strong", "The run failed. "),
+            clipped(error or "Nothing says why.", 400),
+            " ",
+            link,
+            class_="banner",
+        )
+    told = {
+        "stopped": "The run was stopped and can be continued by the same command.",
+        "running": "The run had not ended when this page was written: what follows is what there was.",
+        "unknown": "status.json is missing or damaged: nothing says how this run ended.",
+    }
+    return tag("p", told[run.state], class_="banner") if run.state in told else None
+
+
+def _facts(run: Run) -> list[str]:
+    checkpoint = part(run.manifest, "checkpoint")
+    facts = []
+    seconds = _elapsed(run)
+    if seconds is not None:
+        facts.append(f"in {duration(seconds)}")
+    if run.predictions.total:
+        facts.append(many(run.predictions.total, "row"))
+    if is_number(checkpoint.get("parameters")):
+        facts.append(f"{checkpoint['parameters'] / 1e6:,.1f} M parameters")
+    facts += [clipped(checkpoint[key], 40) for key in ("dtype", "device") if checkpoint.get(key)]
+    if checkpoint.get("random_weights"):
+        facts.append("random weights")
+    if is_number(run.timing.get("tokens_per_second")):
+        facts.append(f"{rate(run.timing['tokens_per_second'])} tokens/s")
+    if is_number(run.manifest.get("seed")):
+        facts.append(f"seed {run.manifest['seed']}")
+    if is_number(run.status.get("attempt")) and run.status["attempt"] > 1:
+        facts.append(f"attempt {run.status['attempt']}")
+    started = _moment(run.status.get("started") or run.manifest.get("started"))
+    return [*facts, f"{started:%Y-%m-%d %H:%M}"] if started else facts
+
+
+def _elapsed(run: Run) -> float | None:
+    """Seconds of the work; of the last attempt when the phases are not known."""
+    if run.seconds is not None:
+        return run.seconds
+    started, ended = (_moment(run.status.get(key)) for key in ("started", "ended"))
+    try:
+        return (ended - started).total_seconds() if started and ended else None
+    except TypeError:  # one with a time zone, one without
+        return None
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _task(run: Run) -> str:
+    task = run.config.get("task")
+    return clipped(part(run.config, "task").get("name") or (task if isinstance(task, str) else "a run"), 80)
+
+
+def _checkpoint(run: Run) -> str:
+    name = part(run.manifest, "checkpoint").get("name") or part(run.config, "checkpoint").get("name_or_path")
+    return clipped(name or "random weights", 120)
+
+
+def _name(run: Run) -> str:
+    return f"{_task(run)} · {_checkpoint(run)}"
+
+
+def _footer(run: Run) -> Markup:
+    where = tag("code", run.directory.resolve().name)
+    return tag("footer", join(["Made from ", where, " by runner ", run.manifest.get("runner", "")]))
