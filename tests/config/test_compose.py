@@ -1,0 +1,93 @@
+"""Every mistake of a command is told, at once, with what is near."""
+
+import pytest
+
+from runner.compose import compose
+from runner.config import freeze
+from runner.errors import ConfigError
+
+
+def refused(*overrides):
+    with pytest.raises(ConfigError) as told:
+        freeze(compose(overrides))
+    return told.value.problems
+
+
+def test_all_mistakes_of_a_command_are_told_at_once():
+    problems = refused("decode.temprature=1", "decode.top_p=2", "train=ful", "seed=x", "mode=dream", "[")
+    assert [problem.split("  ")[0] for problem in problems] == [
+        "train=ful", "[", "decode.temprature", "seed", "mode", "decode.top_p",
+    ]  # fmt: skip
+
+
+def test_an_unknown_key_names_the_nearest():
+    (problem,) = refused("decode.temprature=1")
+    assert problem.startswith("decode.temprature  no such key; nearest: decode.temperature")
+
+
+def test_an_unknown_section_names_the_nearest():
+    (problem,) = refused("decoding.top_p=1")
+    assert "no such key; nearest: " in problem and "decode.top_p" in problem
+
+
+def test_a_key_below_a_value_is_unknown():
+    (problem,) = refused("seed.x=1")
+    assert problem.startswith("seed.x  no such key")
+
+
+def test_an_unknown_choice_names_the_known_ones():
+    (problem,) = refused("decode=beem")
+    assert problem.startswith("decode=beem  no such choice; nearest: beam")
+
+
+def test_several_values_without_m_hint_at_m():
+    (problem,) = refused("seed=1,2")
+    assert problem == "seed=1,2  is a sweep: add -m to run all of its values"
+
+
+def test_a_wrong_type_is_told():
+    (problem,) = refused("decode.top_k=many")
+    assert problem == "decode.top_k  Value 'many' of type 'str' could not be converted to Integer"
+
+
+def test_deep_nesting_is_refused_in_one_line():
+    (problem,) = refused("data.prompts=" + "[" * 3000)
+    assert "cannot be read" in problem and len(problem) < 400
+
+
+@pytest.mark.parametrize("text", ["", "=", "a b", "data.prompts=[a", "x=${", "decode.top_k"])
+def test_what_cannot_be_read_is_told_with_the_remedy(text):
+    assert any("write key=value" in problem or "no such" in problem for problem in refused(text))
+
+
+def test_the_command_line_wins_over_an_experiment():
+    config = freeze(compose(["train.max_steps=3", "experiment=poem_gpt2"]))
+    assert (config.train.max_steps, config.train.optimizer) == (3, "muon")
+
+
+def test_a_folder_of_groups_of_ones_own_is_used(tmp_path):
+    (tmp_path / "decode").mkdir()
+    (tmp_path / "decode" / "mine.yaml").write_text("do_sample: true\ntop_k: 7\n")
+    assert freeze(compose(["decode=mine"], str(tmp_path))).decode.top_k == 7
+
+
+@pytest.mark.parametrize("name", ["a,b", "a b", "a'b", 'a"b', "[a]", "明"])
+def test_a_folder_of_groups_may_have_any_name(tmp_path, name):
+    folder = tmp_path / name
+    (folder / "decode").mkdir(parents=True)
+    (folder / "decode" / "mine.yaml").write_text("do_sample: true\ntop_k: 7\n")
+    assert freeze(compose(["decode=mine"], str(folder))).decode.top_k == 7
+
+
+def test_a_folder_of_groups_that_is_none_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="is not a folder"):
+        compose([], str(tmp_path / "none"))
+
+
+def test_a_dictionary_may_be_given_where_there_is_none():
+    config = freeze(compose(["checkpoint=random", "checkpoint.tokenizer=x", "checkpoint.architecture={n_layer: 2}"]))
+    assert config.checkpoint.architecture == {"model_type": "gpt2", "n_layer": 2}
+    config = freeze(
+        compose(["checkpoint.tokenizer=x", "checkpoint.architecture={model_type: gpt2, a: {b: [1, 'x y']}}"])
+    )
+    assert config.checkpoint.architecture == {"model_type": "gpt2", "a": {"b": [1, "x y"]}}

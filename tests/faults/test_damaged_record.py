@@ -1,0 +1,188 @@
+"""A run directory that was damaged, or whose inputs have changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def arguments(tiny, rows):
+    return ("checkpoint=pretrained", f"checkpoint.name_or_path={tiny}", "data=files", f"data.path={rows(8)}",
+            "engine.threads=1", "decode.max_new_tokens=5", "decode.do_sample=true")  # fmt: skip
+
+
+@pytest.fixture
+def run(cli, arguments):
+    """A finished run."""
+    assert cli(*arguments).code == 0
+    (found,) = cli.runs
+    return found
+
+
+def unfinished(run, **status):
+    (run / "status.json").write_text(json.dumps({"state": "running", "attempt": 1} | status))
+
+
+def test_a_torn_last_line_is_dropped_and_its_row_answered_again(cli, arguments, run):
+    path = run / "predictions.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:5]) + lines[5][:20])
+    unfinished(run)
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "5 of 8 rows kept from before" in ended.out
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00\x00", "null", '{"state": 3, "attempt": "x"}'])
+def test_a_damaged_status_means_unfinished(cli, arguments, run, content):
+    whole = (run / "predictions.jsonl").read_bytes()
+    (run / "status.json").write_text(content)
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "status.json is damaged: the run is treated as unfinished" in ended.out
+    assert "8 of 8 rows kept from before" in ended.out
+    assert (run / "predictions.jsonl").read_bytes() == whole
+    assert cli.status()["state"] == "done"
+
+
+def test_a_done_run_is_shown_and_not_touched(cli, arguments, run, contents):
+    before = contents(run)
+    ended = cli(*arguments)
+    assert ended.code == 0
+    assert "done before, shown from" in ended.out
+    assert contents(run) == before
+
+
+def test_a_done_run_without_its_predictions_is_not_done(cli, arguments, run):
+    whole = (run / "predictions.jsonl").read_bytes()
+    (run / "predictions.jsonl").unlink()
+    assert cli(*arguments).code == 0
+    assert (run / "predictions.jsonl").read_bytes() == whole
+
+
+@pytest.mark.parametrize("state", ["done", "running", "stopped"])
+def test_changed_data_is_refused(cli, arguments, run, rows, contents, state):
+    unfinished(run, state=state)
+    before = contents(run)
+    rows(8, seed=1)
+    ended = cli(*arguments)
+    told = (
+        f"RecordError: inputs changed since this run (rows.jsonl); rerun=true to replace {run.relative_to(cli.home)}\n"
+    )
+    assert (ended.code, ended.err) == (2, told)
+    assert contents(run) == before
+    assert cli(*arguments, "rerun=true").code == 0
+    assert contents(run)["predictions.jsonl"] != before["predictions.jsonl"]
+    assert (cli.status()["state"], cli.runs) == ("done", [run])
+
+
+def test_changed_weights_are_refused(cli, arguments, run, tiny, contents):
+    before = contents(run)
+    path = tiny / "model.safetensors"
+    weights = bytearray(path.read_bytes())
+    weights[-1] ^= 1
+    path.write_bytes(weights)
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert "inputs changed since this run (model.safetensors); rerun=true to replace" in ended.err
+    assert contents(run) == before
+
+
+@pytest.mark.parametrize("name", ["train", "valid", "test"])
+def test_changed_training_data_are_refused(cli, training, name, tmp_path, contents):
+    folder = tmp_path / "texts"
+    shutil.copytree(training.arguments[-1].partition("=")[2], folder)
+    arguments = (*training.arguments[:-1], f"data.path={folder}", "train.max_steps=2")
+    assert cli(*arguments).code == 0
+    before = contents(cli.runs[0])
+    path = folder / f"{name}.jsonl"
+    path.write_text(path.read_text() + '{"text": "山水"}\n')
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert f"inputs changed since this run ({name}.jsonl)" in ended.err
+    assert contents(cli.runs[0]) == before
+
+
+def test_other_settings_have_a_directory_of_their_own(cli, training, contents):
+    run = training.interrupted(cli.home)
+    before = contents(run)
+    for other in ("train.learning_rate=2e-3", "seed=1", "train.batch_size=2"):
+        assert cli(*training.arguments, other, "train.max_steps=2").code == 0
+    assert contents(run) == before
+    assert len(cli.runs) == 4
+
+
+def test_a_kill_while_a_run_is_cleared_leaves_it_unfinished(cli, arguments, run, monkeypatch):
+    """rerun=true removes the status first and the manifest, which knows the inputs, last."""
+    from pathlib import Path
+
+    removed = []
+    unlink = Path.unlink
+
+    def recorded(self, *args, **options):
+        if self.parent == run.relative_to(cli.home):
+            removed.append(self.name)
+        unlink(self, *args, **options)
+
+    monkeypatch.setattr(Path, "unlink", recorded)
+    assert cli(*arguments, "rerun=true").code == 0
+    gone = removed[: removed.index("manifest.json") + 1]
+    assert gone[0] == "status.json"
+    assert "predictions.jsonl" in gone
+
+
+def test_what_a_killed_process_was_writing_is_removed(cli, arguments, run):
+    unfinished(run)
+    (run / ".metrics.json.x1y2").write_text("{")
+    (run / ".checkpoint").mkdir()
+    assert cli(*arguments).code == 0
+    assert [path.name for path in run.glob(".*")] == [".lock"]
+
+
+def test_a_run_finished_meanwhile_by_another_process_loses_nothing(cli, arguments, run, monkeypatch):
+    """Both found it unfinished; the second gets the lock after the first is done."""
+    from runner.record import Record
+
+    whole = (run / "predictions.jsonl").read_bytes()
+    monkeypatch.setattr(Record, "done", property(lambda self: False))
+    ended = cli(*arguments)
+    assert "8 of 8 rows kept from before" in ended.out
+    assert (run / "predictions.jsonl").read_bytes() == whole
+
+
+def test_something_named_latest_does_not_make_a_run_fail(cli, arguments):
+    (cli.home / "outputs" / "latest").mkdir(parents=True)
+    (cli.home / "outputs" / "latest" / "mine.txt").write_text("kept")
+    assert cli(*arguments).code == 0
+    assert cli.status()["state"] == "done"
+    assert (cli.home / "outputs" / "latest" / "mine.txt").read_text() == "kept"
+
+
+def test_the_log_holds_the_phases_with_their_times(cli, arguments, run):
+    lines = (run / "log.txt").read_text().splitlines()
+    assert lines[0].endswith(f"attempt 1, pid {cli.status()['pid']} on {cli.status()['host']}")
+    assert any("causal_lm · tiny (" in line for line in lines)
+    assert lines[-1].endswith(" done")
+    assert all(line[:2] == "20" and line[19:25] == "+00:00" for line in lines)
+
+
+def test_a_bug_gives_the_full_traceback_and_a_failed_run(cli, fork, arguments, monkeypatch):
+    import runner.predict
+
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(runner.predict.Predictor, "_answered", broken)
+    with pytest.raises(ZeroDivisionError, match="a bug"):  # Python prints the traceback and exits with 1
+        cli(*arguments)
+    status = cli.status()
+    assert (status["state"], status["error"]) == ("failed", "a bug")
+    assert 'raise ZeroDivisionError("a bug")' in status["traceback"]
+    monkeypatch.undo()
+    assert fork(*arguments).wait() == 0
+    assert (cli.status()["state"], cli.status()["attempt"], "traceback" in cli.status()) == ("done", 2, False)

@@ -1,0 +1,99 @@
+"""A configuration is data: it names no code, carries no secret and leaves the output directory by no name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SECRETS = {
+    "+hf_token=hf_SECRET12345678": "hf_token",
+    "checkpoint.options.token=hf_SECRET12345678": "checkpoint.options.token",
+    "+checkpoint.options.api_key=hf_SECRET12345678": "checkpoint.options.api_key",
+    "name=hf_SECRET12345678": "name",
+    "data.prompts=['see hf_SECRET12345678']": "data.prompts",
+}
+CODE = [
+    "task.predict.encode._target_=os.system",
+    "task.predict.interpret={_target_: distutils.spawn.spawn, cmd: [touch, PWNED]}",
+    "task.predict.encode._target_=runner.experiment.run",
+    "decode.rule={_target_: distutils.spawn.spawn, cmd: [touch, PWNED]}",
+    "+hydra.callbacks.x={_target_: distutils.spawn.spawn, cmd: [touch, PWNED]}",
+    "hydra.searchpath=[pkg://os]",
+    "checkpoint.options.x={_target_: distutils.spawn.spawn, cmd: [touch, PWNED]}",
+]
+
+
+@pytest.fixture
+def arguments(tiny):
+    return ("checkpoint=pretrained", f"checkpoint.name_or_path={tiny}", "data.prompts=['山水']", "engine.threads=1",
+            "decode.max_new_tokens=3")  # fmt: skip
+
+
+@pytest.mark.parametrize(("override", "key"), SECRETS.items())
+def test_a_secret_is_refused_and_written_nowhere(cli, arguments, override, key):
+    ended = cli(*arguments, override)
+    assert ended.code == 2
+    assert f"{key}  " in ended.err and "give secrets by environment (HF_TOKEN=...)" in ended.err
+    assert "SECRET12345678" not in ended.out + ended.err
+    assert list(cli.home.iterdir()) == []
+
+
+def test_a_secret_in_the_environment_is_written_nowhere(cli, arguments, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_SECRET12345678")
+    assert cli(*arguments).code == 0
+    files = [path for path in cli.home.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if b"SECRET12345678" in path.read_bytes()]
+
+
+@pytest.mark.parametrize("flags", [(), ("-m",), ("--cfg", "job")])
+@pytest.mark.parametrize("override", CODE)
+def test_code_named_in_a_configuration_is_not_run(cli, arguments, override, flags):
+    ended = cli(*flags, *arguments, override)
+    assert not list(cli.home.rglob("PWNED"))
+    assert not list(cli.home.glob("outputs/*/*"))
+    if flags != ("--cfg", "job"):  # which shows a configuration and builds nothing
+        assert ended.code == 2, ended.out
+        assert "Traceback" not in ended.err
+
+
+def test_plugins_in_the_working_directory_are_not_imported(spawn, tmp_path, arguments):
+    home = tmp_path / "home"
+    (home / "hydra_plugins" / "evil").mkdir(parents=True)
+    (home / "hydra_plugins" / "evil" / "__init__.py").write_text("open('PWNED', 'w')\n")
+    for name in ("hydra", "torch", "rich"):
+        (home / f"{name}.py").write_text("open('PWNED', 'w')\n")
+    process = spawn(*arguments, cwd=home)
+    told, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, told
+    assert not (home / "PWNED").exists()
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "name=../../x", "name=/etc/x", f"name={'n' * 300}", "name='山\u3000水'", "name='a\nb'",
+        f"data.prompts=['{'山' * 60}']", "data.prompts=['../../../x','a;b|c \"d\"']", "seed=0",
+    ],
+)  # fmt: skip
+def test_names_never_leave_the_output_directory(cli, arguments, override, tmp_path):
+    outside = sorted(tmp_path.iterdir())
+    ended = cli(*arguments, override)
+    assert (ended.code, ended.err) == (0, "")
+    (run,) = cli.runs
+    assert run.resolve().is_relative_to(cli.home / "outputs")
+    assert sorted(tmp_path.iterdir()) == outside
+    assert [path.name for path in cli.home.iterdir()] == ["outputs"]
+    if override.startswith("name="):
+        name = override.partition("=")[2].strip("'")
+        assert json.loads((run / "manifest.json").read_text())["name"] == name
+    assert all(0 < len(part.encode()) <= 255 for part in run.parts[1:])
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/etc/x", "..", "n" * 300, "山" * 300, "a\nb"])
+def test_a_task_whose_name_is_no_plain_word_is_refused(cli, arguments, name):
+    """It is a directory below the output directory."""
+    ended = cli(*arguments, f"task.name='{name}'")
+    assert ended.code == 2
+    assert ended.err.startswith("ConfigError: task.name  ")
+    assert list(cli.home.iterdir()) == []

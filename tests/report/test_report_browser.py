@@ -1,0 +1,90 @@
+"""The page as Chromium sees it: the script runs, nothing is complained about, nothing is asked from the network."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.report.invented import answer, invented_trace, invented_training
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--hide-scrollbars",
+    "--enable-logging=stderr",
+    "--v=0",
+)
+
+
+def installed():
+    """Debian's Chromium, installed now if that is possible here."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        for command in ("update", "install -y --no-install-recommends chromium fonts-noto-cjk"):
+            subprocess.run(["apt-get", "-q", *command.split()], stdout=subprocess.DEVNULL, timeout=900, check=True)
+    return shutil.which("chromium")
+
+
+@pytest.fixture
+def chromium(tmp_path):
+    if os.environ.get("RUNNER_NO_BROWSER") == "1":
+        pytest.skip("RUNNER_NO_BROWSER=1")
+    binary = shutil.which("chromium") or installed()
+    if binary is None:
+        pytest.fail("no chromium here: apt-get install chromium fonts-noto-cjk, or set RUNNER_NO_BROWSER=1")
+
+    def call(path, *flags):
+        profile = tmp_path / f"profile-{len(list(tmp_path.glob('profile-*')))}"
+        command = [binary, *FLAGS, f"--user-data-dir={profile}", *flags, path.resolve().as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+    return call
+
+
+@pytest.fixture
+def full(run_directory):
+    """Poems, traces and training on one page."""
+    run_directory.rows(
+        {**answer("春山月", "春山月照松，远水入云中。"), "trace": invented_trace("照松，远水入云中。")},
+        answer("<script>", "<script>document.title = 'taken'</script>"),
+    )
+    run_directory.lines("training.jsonl", invented_training())
+    run_directory.page()
+    return run_directory.path / "report.html"
+
+
+def test_the_script_runs_to_its_end_without_complaint(chromium, full):
+    done = chromium(full, "--dump-dom")
+    assert 'data-ready="yes"' in done.stdout
+    assert "CONSOLE" not in done.stderr, done.stderr
+    assert "<title>causal_lm · poem_gpt2 · done</title>" in done.stdout
+
+
+def test_the_poem_and_the_charts_are_in_the_document(chromium, full):
+    dom = chromium(full, "--dump-dom").stdout
+    assert "春山月照松，远水入云中。" in re.sub(r"<[^>]+>", "", dom)
+    assert 'class="line first"' in dom and 'class="line second"' in dom
+    assert 'data-tip="step 200\ntraining loss' in dom
+    assert dom.count("<li>") >= len("照松，远水入云中。")
+    assert re.search(r'<button type="button" data-copy="command">copy', dom)  # no longer hidden
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])
+@pytest.mark.parametrize("width", [1100, 420])
+def test_the_page_can_be_looked_at(chromium, full, tmp_path, width, scheme):
+    picture = tmp_path / "page.png"
+    flags = (
+        f"--screenshot={picture}",
+        f"--window-size={width},2400",
+        f"--blink-settings=preferredColorScheme={scheme}",
+    )
+    done = chromium(full, *flags)
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n" and picture.stat().st_size > 50_000  # not a blank page
+    assert "CONSOLE" not in done.stderr, done.stderr

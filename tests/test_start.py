@@ -1,0 +1,138 @@
+"""Help, the configuration and mistakes are told before anything heavy is imported."""
+
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+HEAVY = ("torch", "transformers", "datasets", "numpy", "pyarrow", "pandas", "rich", "huggingface_hub")
+CPU_S = 0.5  # the goal; asserted with room for a busy machine
+SCRIPT = """
+import sys, resource
+from runner.__main__ import main
+code = main(sys.argv[1:])
+heavy = [name for name in {heavy!r} if name in sys.modules]
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(code, ",".join(heavy) or "-", used.ru_utime + used.ru_stime)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _same_handlers_after():
+    """Hydra's --info lets the root logger write to this test's output."""
+    before = logging.root.handlers[:], logging.root.level
+    yield
+    logging.root.handlers[:], logging.root.level = before
+
+
+@pytest.fixture
+def measured(tmp_path):
+    def run(*arguments):
+        """The exit code, heavy modules, CPU seconds and output of a command in a process of its own."""
+        command = [sys.executable, "-c", SCRIPT.format(heavy=HEAVY), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        code, heavy, seconds = done.stdout.strip().splitlines()[-1].split()
+        return int(code), heavy, float(seconds), done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(("arguments", "code"), [
+    (["--help"], 0), (["-h"], 0), (["--version"], 0), (["--cfg", "job"], 0), (["--cfg", "job", "decode=beam"], 0),
+    (["decode.top_q=1"], 2), (["decode.top_p=3"], 2), (["--bogus"], 2), (["-m", "seed=x,y"], 2),
+], ids=lambda value: " ".join(value) if isinstance(value, list) else "")  # fmt: skip
+def test_nothing_heavy_is_imported(measured, arguments, code):
+    ended, heavy, seconds, told = measured(*arguments)
+    assert (ended, heavy) == (code, "-"), told
+    assert seconds < 4 * CPU_S
+
+
+def test_help_is_short_and_shows_groups_and_examples(cli):
+    ended = cli("--help")
+    lines = ended.out.splitlines()
+    assert ended.code == 0 and len(lines) <= 45 and max(map(len, lines)) <= 120
+    assert "  decode     beam beam_sample default greedy prompt_lookup sample step" in lines
+    assert "  train      full none" in lines
+    assert "Examples" in lines and "Hydra's own flags" in ended.out and "RUNNER_TRUST" in ended.out
+
+
+def test_every_example_of_the_help_composes():
+    import shlex
+
+    from runner.compose import check_sweep, compose
+    from runner.config import freeze
+    from runner.usage import TEXT
+
+    examples = [
+        line.strip() for line in TEXT.partition("Examples")[2].partition("Options")[0].splitlines() if line.strip()
+    ]
+    for line in examples:
+        words = shlex.split(line.partition("   ")[0])[3:]
+        if words[:1] == ["-m"]:
+            check_sweep(words[1:])
+        else:
+            freeze(compose(words))
+    assert len(examples) >= 5
+
+
+def test_version_is_the_packages(cli):
+    from runner import __version__
+
+    assert cli("--version").out == f"runner {__version__}\n"
+
+
+def test_cfg_job_shows_the_configuration_with_its_overrides(cli):
+    from omegaconf import OmegaConf
+
+    ended = cli("--cfg", "job", "decode=beam", "seed=3")
+    shown = OmegaConf.create(ended.out)
+    assert (ended.code, shown.decode.num_beams, shown.seed) == (0, 4, 3)
+    assert not list(cli.home.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "hydra"], ["--cfg", "job", "--package", "decode"],
+                                       ["--info", "config"],
+                                       ["--hydra-help"]], ids=" ".join)  # fmt: skip
+def test_what_hydra_tells_is_still_told(cli, arguments):
+    ended = cli(*arguments)
+    assert ended.code == 0 and ended.out
+    assert not list(cli.home.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["--bogus"], ["-x"], ["--cfg"], ["--cfg", "nonsense"], ["--mult"], ["--foo=1"]],
+                         ids=" ".join)  # fmt: skip
+def test_a_wrong_flag_ends_with_2(cli, arguments):
+    ended = cli(*arguments)
+    assert ended.code == 2 and "see --help" in ended.err and "Traceback" not in ended.err
+
+
+def test_each_job_of_a_sweep_has_its_own_directory_and_nothing_else_is_left(cli, tiny):
+    ended = cli(
+        "-m",
+        f"checkpoint.name_or_path={tiny}",
+        "data.prompts=[春]",
+        "decode.max_new_tokens=3",
+        "seed=0,1",
+        "rerun=true",
+    )
+    assert ended.code == 0, ended.err
+    assert len({path.name[-8:] for path in cli.runs}) == 2
+    assert [path.name for path in cli.home.iterdir()] == ["outputs"]
+    assert "seed=0" in ended.out and "seed=1" in ended.out
+
+
+def test_a_job_that_fails_in_a_sweep_costs_only_itself(cli, tiny):
+    (cli.home / "rows.txt").write_text("春\n")
+    ended = cli(
+        "-m", f"checkpoint.name_or_path={tiny}", "data=files", "data.path=none.txt,rows.txt", "decode.max_new_tokens=3"
+    )
+    assert ended.code == 2 and "none.txt" in ended.err and "Traceback" not in ended.err
+    assert len(cli.runs) == 1
+
+
+def test_mistakes_in_any_job_of_a_sweep_are_told_before_the_first_runs(cli, tiny):
+    ended = cli("-m", f"checkpoint.name_or_path={tiny}", "decode.top_p=0.5,2", "data.prompts=[春]")
+    assert ended.code == 2 and "0 < top_p <= 1 must hold, but got 2" in ended.err and not cli.runs
