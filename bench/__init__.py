@@ -1,0 +1,1 @@
+"""How fast the runner is beside what people would use instead."""

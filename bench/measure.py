@@ -1,0 +1,71 @@
+"""Pairs of ways measured in turn within one run, and the page they are written to."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import resource
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table of results."""
+
+    what: str
+    figure: str
+    goal: str = ""
+    met: bool | None = None
+
+
+def cpu_of(command: Sequence[str], **options: object) -> tuple[float, float, int]:
+    """CPU seconds (user and system) and wall seconds of a whole process, and its exit code."""
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)  # type: ignore[call-overload]
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return cpu, time.perf_counter() - start, done.returncode
+
+
+def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Median CPU seconds of each way; every round runs each of them once, in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds):
+        for name, way in ways.items():
+            start = time.process_time()
+            way()
+            seconds[name].append(time.process_time() - start)
+            print(f"  round {number + 1} {name}: {seconds[name][-1]:.2f} s", flush=True)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def write(title: str, rows: Sequence[Row], rounds: int, threads: int, notes: Sequence[str] = ()) -> None:
+    """Replace the section of that title in results.md."""
+    import torch
+
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    where = f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores"
+    said = f"{time.strftime('%Y-%m-%d')}, commit {commit}, {where}, {threads} thread(s), {rounds} round(s), CPU time."
+    lines = [f"## {title}", "", said, "", "| what | measured | goal | met |", "|---|---|---|---|"]
+    lines += [f"| {r.what} | {r.figure} | {r.goal} | {_yes(r.met)} |" for r in rows]
+    lines += ["", *(f"- {note}" for note in notes)] if notes else []
+    section = "\n".join(lines) + "\n"
+    page = (
+        RESULTS.read_text() if RESULTS.exists() else "# Results\n\nWritten by `python -m bench`. A and B run in turn.\n"
+    )
+    pattern = re.compile(rf"## {re.escape(title)}\n.*?(?=\n## |\Z)", re.S)
+    page = pattern.sub(lambda _: section, page) if pattern.search(page) else f"{page.rstrip()}\n\n{section}"
+    RESULTS.write_text(page)
+    print(section, flush=True)
+
+
+def _yes(met: bool | None) -> str:
+    return "" if met is None else ("yes" if met else "no")
