@@ -85,8 +85,8 @@ class TrainConfig:
     max_steps: int | None = None  # optimizer steps; null: by epochs
     epochs: float = 1.0
     batch_size: int = 32  # rows in an optimizer step
-    batching: str = "length"  # length: micro-batches of like lengths | packed: texts share rows | padded
-    micro_batch_tokens: int = 2048  # padded tokens in one forward and backward pass
+    batching: str = "packed"  # packed: texts side by side, no padding | length: micro-batches of like lengths | padded
+    micro_batch_tokens: int = 2048  # tokens in one forward and backward pass, padding included
     block_tokens: int | None = None  # longest piece of a text; null: the model's context
     optimizer: str = "adamw"  # adamw | muon (matrices; the rest by adamw)
     learning_rate: float = 5e-5
@@ -145,7 +145,7 @@ CHOICES = {
     "data.on_long_row": ("error", "truncate", "skip"),
     "engine.dtype": ("float32", "bfloat16", "float16", "auto"),
     "train.method": ("none", "full"),
-    "train.batching": ("length", "packed", "padded"),
+    "train.batching": ("packed", "length", "padded"),
     "train.optimizer": ("adamw", "muon"),
     "train.schedule": ("linear", "cosine", "constant", "constant_with_warmup"),
     "train.precision": ("float32", "bfloat16"),

@@ -225,7 +225,7 @@ def _train(this: Run, source: Any) -> None:
         return {name: estimate.value for name, estimate in summarise(task.evaluate, scores).items()}
 
     with this.phase("train"):
-        fine_tune(config, model, Course(corpus, validate, this.record.directory, block, this.observer, this.stop))
+        fine_tune(config, model, Course(corpus, validate, this.record.directory, this.observer, this.stop))
 
 
 def _answer(this: Run, model: Any) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.engine.packed import positions
 from runner.types import Features
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 IGNORED = -100  # label that takes no part in the loss (torch.nn.CrossEntropyLoss)
-SHORT_ROW = 256  # tokens: attention over a shared row costs the square of its length
 LIKE = 0.9  # texts share a micro-batch when none is shorter than this share of the longest
 
 
@@ -21,25 +21,40 @@ class Layout:
     """The collator: features of one optimizer step to {"micro": [inputs, ...]}.
 
     Fields:
-        batching: length (micro-batches of like lengths), packed (texts share rows, attention stays inside each
-            text), padded (one batch, as long as the longest text).
-        tokens: most padded tokens in a micro-batch (length, packed).
-        block: most tokens in a shared row (packed).
+        batching: packed (texts side by side in a row, no padding), length (micro-batches of like lengths), padded
+            (one batch, as long as the longest text).
+        tokens: most tokens in a micro-batch, padding included (packed, length).
         pad: token id that fills rows.
     """
 
     batching: str
     tokens: int
-    block: int
     pad: int
 
     def __call__(self, features: Sequence[Features]) -> dict[str, Any]:
-        """Inputs of each micro-batch, all (B, T): input_ids, labels; where needed attention_mask or position_ids."""
+        """Inputs of each micro-batch, all (B, T): input_ids, labels; where needed attention_mask or position_ids.
+
+        Packed inputs are one row; `lengths` says where its texts end.
+        """
         texts = sorted((feature["input_ids"] for feature in features), key=len, reverse=True)
         if self.batching == "packed":
-            return {"micro": self._packed(texts)}
+            return {"micro": [self._side_by_side(group) for group in self._even(texts)]}
         groups = [texts] if self.batching == "padded" else self._alike(texts)
         return {"micro": [self._padded(group) for group in groups]}
+
+    def _even(self, texts: list[list[int]]) -> list[list[list[int]]]:
+        """As few groups as the budget allows, of about the same number of tokens."""
+        total = sum(map(len, texts))
+        share = total / -(-total // self.tokens)
+        groups: list[list[list[int]]] = [[]]
+        before, held = 0, 0  # tokens in finished groups, tokens in the last one
+        for text in texts:
+            if held and (held + len(text) > self.tokens or before + held >= share * len(groups)):
+                groups.append([])
+                before, held = before + held, 0
+            groups[-1].append(text)
+            held += len(text)
+        return groups
 
     def _alike(self, texts: list[list[int]]) -> list[list[list[int]]]:
         groups: list[list[list[int]]] = []
@@ -51,6 +66,17 @@ class Layout:
                 groups.append([text])
         return groups
 
+    def _side_by_side(self, texts: list[list[int]]) -> dict[str, Any]:
+        import torch
+
+        lengths = [len(text) for text in texts]
+        rows = {
+            "input_ids": [token for text in texts for token in text],
+            "labels": [label for text in texts for label in (IGNORED, *text[1:])],
+            "position_ids": positions(lengths),
+        }
+        return {name: torch.tensor([row]) for name, row in rows.items()} | {"lengths": lengths}
+
     def _padded(self, texts: list[list[int]]) -> dict[str, Tensor]:
         import torch
 
@@ -60,35 +86,4 @@ class Layout:
         inputs = {"input_ids": ids, "labels": ids.masked_fill(mask == 0, IGNORED)}
         if not bool(mask.all()):
             inputs["attention_mask"] = mask
-        return inputs
-
-    def _packed(self, texts: list[list[int]]) -> list[dict[str, Tensor]]:
-        """First-fit decreasing; position ids that start again at 0 keep attention inside each text."""
-        import torch
-
-        rows: list[list[list[int]]] = []
-        free: list[int] = []
-        block = min(self.block, max(len(texts[0]), SHORT_ROW))
-        for text in texts:
-            fit = next((i for i, room in enumerate(free) if room >= len(text)), None)
-            if fit is None:
-                rows.append([text])
-                free.append(block - len(text))
-            else:
-                rows[fit].append(text)
-                free[fit] -= len(text)
-        per_batch = max(1, self.tokens // block)
-        return [
-            {name: torch.tensor(values) for name, values in self._rows(rows[start : start + per_batch]).items()}
-            for start in range(0, len(rows), per_batch)
-        ]
-
-    def _rows(self, rows: list[list[list[int]]]) -> dict[str, list[list[int]]]:
-        longest = max(sum(map(len, row)) for row in rows)
-        inputs: dict[str, list[list[int]]] = {"input_ids": [], "labels": [], "position_ids": []}
-        for row in rows:
-            room = longest - sum(map(len, row))
-            inputs["input_ids"].append([token for text in row for token in text] + [self.pad] * room)
-            inputs["labels"].append([label for text in row for label in [IGNORED, *text[1:]]] + [IGNORED] * room)
-            inputs["position_ids"].append([place for text in row for place in range(len(text))] + list(range(room)))
         return inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch.nn import functional
 from transformers import Trainer
 
 from runner.engine.likelihood import CHUNK, has_plain_head
+from runner.engine.packed import side_by_side
 from runner.errors import RunFailed
 from runner.files import naming
 from runner.train.layout import IGNORED
@@ -29,7 +31,11 @@ class Lesson(Trainer):  # type: ignore[misc]
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """Forward and backward of each micro-batch; the loss of the whole step, which is what num_items normalises."""
-        steps = [super(Lesson, self).training_step(model, micro, num_items_in_batch) for micro in inputs["micro"]]
+        steps = []
+        for micro in inputs["micro"]:
+            lengths = micro.pop("lengths", None)
+            with nullcontext() if lengths is None else side_by_side(self.model, lengths):
+                steps.append(super().training_step(model, micro, num_items_in_batch))
         return torch.stack(steps).sum()
 
     def compute_loss(

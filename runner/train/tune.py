@@ -28,7 +28,6 @@ class Course:
     corpus: Corpus
     validate: Callable[[Any], Mapping[str, float]]
     directory: Path  # checkpoints go to directory/training, the result to directory/checkpoint
-    block: int  # longest piece of a text, tokens
     observer: Observer
     stop: Stop
 
@@ -96,13 +95,24 @@ def _trainer(config: Config, model: Any, course: Course, state: Path) -> Any:
         args=_arguments(config, state, model.network.device.type),
         train_dataset=course.corpus,
         eval_dataset=course.corpus,  # its place is taken by `validate`
-        data_collator=Layout(train.batching, train.micro_batch_tokens, course.block, model.config.pad_token_id or 0),
+        data_collator=_layout(train, model, course.observer),
         validate=course.validate,
         optimizers=(_optimizer(train, model.network), None),
         callbacks=[Watch(history, course.observer, course.stop, train.metric, train.maximise, train.patience)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def _layout(train: TrainConfig, model: Any, observer: Observer) -> Layout:
+    """As asked for; where texts cannot lie side by side, those of like lengths share micro-batches."""
+    from runner.engine.packed import why_not_side_by_side
+
+    batching = train.batching
+    if batching == "packed" and (reason := why_not_side_by_side(model.network)):
+        observer.phase(f"train.batching is length, not packed: {reason}")
+        batching = "length"
+    return Layout(batching, train.micro_batch_tokens, model.config.pad_token_id or 0)
 
 
 def _arguments(config: Config, state: Path, device: str) -> Any:
