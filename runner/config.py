@@ -58,7 +58,7 @@ class DataConfig:
     train_split: str = "train"
     validation_split: str | None = None  # null: valid, validation or dev, else a share of train
     validation_share: float = 0.02  # of the train rows, when no validation split exists
-    limit: int | None = None  # rows
+    limit: int | None = None  # rows, of the rows split and of train; a validation split of its own is read whole
     on_bad_row: str = "error"  # error | skip (written to rejected.jsonl)
     on_long_row: str = "error"  # error | truncate (its beginning is cut off) | skip
     window_rows: int = 256  # rows held in memory and sorted by length
@@ -66,7 +66,7 @@ class DataConfig:
 
 @dataclass
 class EngineConfig:
-    """How the work is done; in float32 nothing here changes a result."""
+    """How the work is done; in float32 nothing here changes a generated text."""
 
     dtype: str = "float32"  # float32 | bfloat16 | float16 | auto (by a short probe)
     device: str = "auto"  # auto | cpu | cuda | cuda:1 ...
@@ -87,7 +87,7 @@ class TrainConfig:
     batch_size: int = 32  # rows in an optimizer step
     batching: str = "packed"  # packed: texts side by side, no padding | length: micro-batches of like lengths | padded
     micro_batch_tokens: int = 2048  # tokens in one forward and backward pass, padding included
-    block_tokens: int | None = None  # longest piece of a text; null: the model's context
+    block_tokens: int | None = None  # longest piece of a text; null: the model's context, at most 1024
     optimizer: str = "adamw"  # adamw | muon (matrices; the rest by adamw)
     learning_rate: float = 5e-5
     matrix_learning_rate: float | None = None  # muon: of the matrices; null: learning_rate
@@ -110,7 +110,7 @@ class TrainConfig:
 
 @dataclass
 class Config:
-    """One experiment. What `FREE` does not name determines the result and makes the fingerprint."""
+    """One experiment. `determining` tells which options make the fingerprint."""
 
     task: TaskConfig
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
@@ -125,19 +125,31 @@ class Config:
     name: str | None = None  # a human name, kept in the manifest
 
     @property
+    def trains(self) -> bool:
+        """Whether weights are trained before rows are answered."""
+        return self.train.method != "none"
+
+    @property
     def evaluates(self) -> bool:
         """Whether rows are scored against themselves or their targets instead of being answered."""
-        return self.mode == "evaluate" or (self.mode is None and self.train.method != "none")
+        return self.mode == "evaluate" or (self.mode is None and self.trains)
+
+    @property
+    def generates(self) -> bool:
+        """Whether rows are answered by decoding, instead of by a forward pass."""
+        way = (self.task.evaluate or self.task.predict) if self.evaluates else self.task.predict
+        return bool(way.get("generates", False))
 
 
-FREE = {  # options that do not determine the result
+FREE: dict[str, set[str] | None] = {  # options that never determine the result; None: the option itself
     "rerun": None,
     "output_dir": None,
     "name": None,
-    "engine": {"threads", "slots", "batch_tokens", "memory_mb"},
-    "data": {"window_rows"},
+    "data": {"on_bad_row", "on_long_row"},  # rows that they left out or cut are told apart in predictions.jsonl
     "train": {"export_to", "log_every"},
 }
+SUMS = (("engine", "threads"), ("engine", "batch_tokens"), ("data", "window_rows"))  # the order in which they are made
+HELD = (("engine", "slots"), ("engine", "memory_mb"))  # rows that are decoded together
 
 CHOICES = {
     "mode": ("predict", "evaluate", None),
@@ -228,7 +240,7 @@ def problems(config: Config) -> list[str]:
         task = Task.build(config.task)
     except ConfigError as error:
         return found + error.problems
-    if config.train.method != "none" and task.teach is None:
+    if config.trains and task.teach is None:
         found.append(f"train.method  task {task.name} has no training format (task.teach is null): it only runs")
     return found
 
@@ -257,14 +269,30 @@ def fingerprint(config: Config) -> str:
 
     Null options are left out, so that an option added later with a neutral default keeps old fingerprints valid.
     """
-    values = plain(config)
+    text = json.dumps(_without_none(determining(config)), sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def determining(config: Config) -> dict[str, Any]:
+    """The options that determine the result, a mode that is null as what it comes to.
+
+    In float32 a generated text is the same however the work is done. The digits of a likelihood, and with them the
+    weights that training leaves, follow the order of the sums; in a shorter dtype all results do.
+    """
+    values = plain(config) | {"mode": "evaluate" if config.evaluates else "predict"}
+    sums = config.trains or not config.generates or config.engine.dtype != "float32"
+    unseen = [*(() if sums else SUMS), *(() if config.engine.dtype != "float32" else HELD)]
     for section, names in FREE.items():
         if names is None:
             del values[section]
         else:
-            values[section] = {k: v for k, v in values[section].items() if k not in names}
-    text = json.dumps(_without_none(values), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+            unseen += [(section, name) for name in names]
+    for section, name in unseen:
+        del values[section][name]
+    for section, used in (("train", config.trains), ("decode", config.generates)):
+        if not used:
+            del values[section]
+    return values
 
 
 def redacted(value: Any, key: str = "") -> Any:
@@ -345,7 +373,7 @@ def _across(config: Config) -> list[str]:
     data, checkpoint, train = config.data, config.checkpoint, config.train
     if data.prompts is not None and data.path is not None and not data.path.startswith("asset:"):
         found.append(f"data.prompts  stands beside data.path={data.path}: give one of them")
-    if data.prompts is not None and train.method != "none":
+    if data.prompts is not None and config.trains:
         found.append("data.prompts  cannot be trained on: give data=<group> or data.path=<file or folder>")
     if data.prompts is None and data.path is None:
         found.append("data  is empty: give data.prompts=[...] or data.path=<file, folder or hub id>")
@@ -357,7 +385,7 @@ def _across(config: Config) -> list[str]:
         found.append("checkpoint.architecture.model_type  is missing, e.g. gpt2")
     if checkpoint.architecture is not None and not (checkpoint.tokenizer or checkpoint.name_or_path):
         found.append("checkpoint.tokenizer  is missing: random weights need a tokenizer from somewhere")
-    if train.method != "none" and train.save_every % train.evaluate_every:
+    if config.trains and train.save_every % train.evaluate_every:
         found.append(
             f"train.save_every  must be a multiple of train.evaluate_every={train.evaluate_every},"
             f" but got {train.save_every}: the best checkpoint must have been saved"

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from runner.backends.checkpoint import find
+from runner.backends.options import of_trained
 from runner.config import CheckpointConfig, Config
 from runner.data import Split, open_split
-from runner.errors import RecordError, Stopped
+from runner.errors import RecordError, RunnerError, Stopped
 from runner.files import read_json, replacing
-from runner.loaded import decoding_of, introduction, loaded
+from runner.loaded import decoding_of, introduction, loaded, size, strategy
 from runner.log import Logged
-from runner.manifest import changed_inputs, data_files, manifest
+from runner.manifest import Inputs, manifest, other_code
 from runner.record import Record
 from runner.stop import Stop, stop_on_signals
 from runner.task import Task, Way
@@ -42,13 +43,13 @@ class Result:
     @property
     def predictions(self) -> list[Any]:
         """All predictions in the order of the rows."""
-        return list(self.first(None))
+        return [line["prediction"] for line in self.lines()]
 
-    def first(self, count: int | None) -> Iterator[Any]:
-        """So many predictions from the beginning, read as they are asked for."""
+    def lines(self, count: int | None = None) -> Iterator[dict[str, Any]]:
+        """So many lines of predictions.jsonl from the beginning, read as they are asked for; None: all."""
         with (self.directory / "predictions.jsonl").open(encoding="utf-8") as file:
             for line in islice(file, count):
-                yield json.loads(line)["prediction"]
+                yield json.loads(line)
 
 
 @dataclass
@@ -61,6 +62,8 @@ class Run:
     observer: Observer
     stop: Stop
     splits: Mapping[str, Split]  # rows and, where weights are trained, train and validation
+    inputs: Inputs = field(default_factory=lambda: Inputs({}, {}, {}))
+    header: str = ""  # what runs, told first
     notes: list[str] = field(default_factory=list)
     timing: dict[str, Any] = field(default_factory=lambda: {"phases": {}})
 
@@ -72,7 +75,7 @@ class Run:
     @property
     def trains(self) -> bool:
         """Whether weights are trained before rows are answered."""
-        return self.config.train.method != "none"
+        return self.config.trains
 
     def say(self, line: str) -> None:
         """A line for the terminal and the manifest."""
@@ -84,7 +87,8 @@ class Run:
         """Time a phase, in seconds."""
         start = time.perf_counter()
         yield
-        self.timing["phases"][name] = round(time.perf_counter() - start, 3)
+        before = self.timing["phases"].get(name, 0.0)  # a trained checkpoint is loaded again
+        self.timing["phases"][name] = round(before + time.perf_counter() - start, 3)
 
 
 def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Result:
@@ -98,15 +102,21 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
     with stop_on_signals(Stop(), observer.phase) as stop:
         this = Run(config, task, record, observer, stop, _splits(config, task))
         source = find(config.checkpoint, task.auto_class)
-        _same_inputs(this, source)
+        this.inputs = Inputs.of(config, source.files, this.splits)
+        _same_inputs(this)
+        this.header = introduction(config, task, source, this.splits)
         if record.done:
+            observer.phase(this.header)
+            _export_again(this)
             return Result(record.directory, read_metrics(record.directory), fresh=False)
+        _check_device(config)
         with _page_of_what_went_wrong(record), record.open(this.say):
+            observer.phase(this.header)
             _write_rejected(this)
             checkpoint = config.checkpoint
             if this.trains:
                 checkpoint = _trained(this, source)
-                source = find(checkpoint, task.auto_class)
+                source = find(checkpoint, task.auto_class).named_after(source)
             model = _loaded(this, source, checkpoint)
             _answer(this, model)
             metrics = _score(this)
@@ -121,10 +131,10 @@ def _page_of_what_went_wrong(record: Record) -> Iterator[None]:
 
     try:
         yield
-    except BaseException:
+    except BaseException as error:
         if record.status:  # else the directory was never ours
             with suppress(OSError):
-                write_report(record.directory)
+                error.add_note(f"{record.directory}        {write_report(record.directory).name}")
         raise
 
 
@@ -155,17 +165,30 @@ def _column(reader: Any) -> str:
     return str(getattr(reader, "column", "text"))
 
 
-def _same_inputs(this: Run, source: Any) -> None:
+def _same_inputs(this: Run) -> None:
     """A finished or half-done run goes on only with the files it began with."""
     record = this.record
     known = read_json(record.directory / "manifest.json")
-    if not known or record.config.rerun:
+    if not known:
         return
-    changed = changed_inputs(known, source.files, data_files(this.splits))
+    changed = this.inputs.changed(known)
+    record.anew = record.config.rerun and (record.anew or bool(changed))
+    if record.anew:
+        return
     if changed:
         raise RecordError(
             f"inputs changed since this run ({', '.join(changed)}); rerun=true to replace {record.directory}"
         )
+    if told := other_code(known):
+        this.say(told)
+
+
+def _check_device(config: Config) -> None:
+    """A device that is not here is refused before anything is written; torch must be asked for it (2 s)."""
+    if config.engine.device not in ("auto", "cpu"):
+        from runner.backends.torch import device_of
+
+        device_of(config.engine)
 
 
 def _write_rejected(this: Run) -> None:
@@ -179,19 +202,32 @@ def _write_rejected(this: Run) -> None:
             if bad["place"] not in places:
                 places.add(bad["place"])
                 file.write(json.dumps(bad, ensure_ascii=False) + "\n")
-    this.say(f"{len(places)} bad rows left out: see rejected.jsonl")
+    this.say(f"{_many(len(places), 'bad row')} left out: see rejected.jsonl")
 
 
 def _loaded(this: Run, source: Any, checkpoint: CheckpointConfig, training: bool = False) -> Any:
     """A fresh model, told about in one line and recorded with everything that a number may depend on."""
-    config, task = this.config, this.task
+    config, task = _same_dtype(this), this.task
     with this.phase("load"):
         model = loaded(config, task, source, checkpoint, training, this.say)
+    this.observer.phase(f"loaded in {this.timing['phases']['load']:.1f} s: {size(source, model)}")
     decoding = decoding_of(config, model) if this.way.generates and not training else None
-    split = this.splits["train" if training else "rows"]
-    this.observer.phase(introduction(config, task, source, model, split, decoding))
-    this.record.write("manifest.json", manifest(this.record, source, model, this.splits, decoding))
+    if decoding and strategy(decoding) not in this.header:  # the checkpoint's code or library says more than its files
+        this.observer.phase(f"decoding in effect: {strategy(decoding)}")
+    this.record.write(
+        "manifest.json", manifest(this.record, this.inputs, source, model, this.splits) | {"decoding": decoding}
+    )
     return model
+
+
+def _same_dtype(this: Run) -> Config:
+    """engine.dtype=auto is settled once: rows that are still to be answered get the dtype of those before them."""
+    config, record = this.config, this.record
+    if config.engine.dtype != "auto" or not record.predictions.begun:
+        return config
+    known = read_json(record.directory / "manifest.json") or {}
+    dtype = known.get("checkpoint", {}).get("dtype", config.engine.dtype)
+    return dataclasses.replace(config, engine=dataclasses.replace(config.engine, dtype=dtype))
 
 
 def _trained(this: Run, source: Any) -> CheckpointConfig:
@@ -199,9 +235,19 @@ def _trained(this: Run, source: Any) -> CheckpointConfig:
     folder = this.record.directory / "checkpoint"
     if folder.is_dir():  # from before; a kill may have come between its export and this
         shutil.rmtree(this.record.directory / "training", ignore_errors=True)
+        _export_again(this)
     else:
         _train(this, source)
-    return CheckpointConfig(name_or_path=str(folder))
+    base = this.config.checkpoint
+    return CheckpointConfig(str(folder), options=of_trained(base.options), trust_remote_code=base.trust_remote_code)
+
+
+def _export_again(this: Run) -> None:
+    """train.export_to takes a checkpoint that was trained before, too."""
+    target = this.config.train.export_to
+    if this.trains and target is not None:
+        shutil.copytree(this.record.directory / "checkpoint", target, dirs_exist_ok=True)
+        this.observer.phase(f"checkpoint copied to {target}")
 
 
 def _train(this: Run, source: Any) -> None:
@@ -215,12 +261,13 @@ def _train(this: Run, source: Any) -> None:
     block = min(config.train.block_tokens or 1024, model.context or config.train.block_tokens or 1024)
     with this.phase("encode"):
         corpus = Corpus(task.teach(model.processor, train), block)
-    this.say(f"{len(corpus):,} texts, {corpus.tokens:,} tokens to train on; {valid.count:,} texts to validate on")
+    told = f"{_many(len(corpus), 'text')}, {_many(corpus.tokens, 'token')} to train on"
+    this.say(f"{told}; {_many(valid.count, 'text')} to validate on")
 
     def validate(network: Any) -> dict[str, float]:
         from runner.predict import Predictor
 
-        predictor = Predictor(dataclasses.replace(model, network=network), task.evaluate, config, this.say)
+        predictor = Predictor(dataclasses.replace(model, network=network), task.evaluate, config)
         scores = (answered.scores for batch in predictor.answers(valid) for answered in batch)
         return {name: estimate.value for name, estimate in summarise(task.evaluate, scores).items()}
 
@@ -233,47 +280,65 @@ def _answer(this: Run, model: Any) -> None:
     from runner.predict import Predictor, as_record
 
     record, observer, split = this.record, this.observer, this.splits["rows"]
-    kept = record.kept()
+    kept = record.predictions.kept()
     if kept:
-        this.say(f"{len(kept)} of {split.count} rows kept from before")
+        this.say(f"{len(kept):,} of {_many(split.count, 'row')} kept from before")
     done, waiting, synced = len(kept), [], time.monotonic()
     start = time.perf_counter()
-    predictor = Predictor(model, this.way, this.config, this.say)
-    for batch in predictor.answers(split.rows(skip=kept)):
-        for answered in batch:
-            observer.answer(answered.row, answered.prediction)
-        waiting += [as_record(answered) for answered in batch]
-        done += len(batch)
-        if time.monotonic() - synced > SYNC_S or this.stop:
-            record.append(waiting)
-            waiting, synced = [], time.monotonic()
-        observer.progress(_verb(this), done, split.count, _rate(predictor.counts, start))
-        if this.stop:
-            raise Stopped(f"stopped, {done} of {split.count} rows kept", this.stop.interrupted)
-    record.append(waiting)
-    record.order()
-    seconds = time.perf_counter() - start
+    predictor = Predictor(model, this.way, this.config, this.say, lambda: show())
+
+    def show() -> None:
+        observer.progress(_verb(this), done, split.count, _rate(predictor, start), predictor.under_way)
+
+    show()
+    try:
+        for batch in predictor.answers(split, kept):
+            for answered in batch:
+                observer.answer(answered.row, answered.prediction)
+            waiting += [as_record(answered) for answered in batch]
+            done += len(batch)
+            if time.monotonic() - synced > SYNC_S or this.stop:
+                record.predictions.append(waiting)
+                waiting, synced = [], time.monotonic()
+            show()
+            if this.stop:
+                raise Stopped(f"stopped at {done:,} of {_many(split.count, 'row')}", this.stop.interrupted)
+    except RunnerError:  # a row that is too long, logits that are not finite: what was answered before it stays
+        record.predictions.append(waiting)
+        raise
+    record.predictions.append(waiting)
+    record.predictions.order()
+    _tell_counts(this, predictor.counts, time.perf_counter() - start)
+
+
+def _tell_counts(this: Run, counts: Mapping[str, int], seconds: float) -> None:
+    """Tokens and rows of this attempt, for timing.json, the terminal and the manifest."""
     this.timing["phases"]["predict"] = round(seconds, 3)
-    this.timing |= {name: count for name, count in predictor.counts.items()}
-    if predictor.counts["new_tokens"]:
-        this.timing["tokens_per_second"] = round(predictor.counts["new_tokens"] / seconds, 1)
+    this.timing |= counts
+    if counts["new_tokens"]:
+        this.timing["tokens_per_second"] = round(counts["new_tokens"] / seconds, 1)
     for name, told in (("skipped_rows", "skipped"), ("truncated_rows", "truncated")):
-        if predictor.counts[name]:
-            this.say(f"{predictor.counts[name]} rows {told}: longer than the context")
+        if counts[name]:
+            this.say(f"{_many(counts[name], 'row')} {told}: longer than the context")
 
 
 def _verb(this: Run) -> str:
     return "generating" if this.way.generates else "scoring"
 
 
-def _rate(counts: Mapping[str, int], start: float) -> str:
+def _rate(predictor: Any, start: float) -> str:
+    """New tokens a second; about, as long as rows are under way."""
     seconds = max(time.perf_counter() - start, 1e-6)
-    return f"{counts['new_tokens'] / seconds:.0f} tokens/s" if counts["new_tokens"] else ""
+    return f"{predictor.made / seconds:,.0f} tokens/s" if predictor.made else ""
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _score(this: Run) -> dict[str, Estimate]:
     """Metrics, computed from predictions.jsonl alone: a resumed run cannot differ."""
-    metrics = summarise(this.way, (record["scores"] for record in this.record.predictions()))
+    metrics = summarise(this.way, (record["scores"] for record in this.record.predictions))
     this.record.write("metrics.json", {name: dataclasses.asdict(value) for name, value in metrics.items()})
     return metrics
 

@@ -9,13 +9,15 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from runner import __version__
-from runner.files import read_json
+from runner.config import Config, determining
+from runner.files import sha256
 
 PACKAGES = (
     "torch",
@@ -31,12 +33,38 @@ PACKAGES = (
 SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "PYTHONHASHSEED")
 
 
-def manifest(
-    record: Any, source: Any, model: Any, splits: Mapping[str, Any], decoding: Mapping[str, Any] | None
-) -> dict[str, Any]:
-    """Everything that is needed to make the run again, and to say why a number differs."""
+@dataclass(frozen=True)
+class Inputs:
+    """The sha256 of every file that a run is made from."""
+
+    checkpoint: Mapping[str, str]  # file name -> sha256, of the checkpoint that the run begins with
+    data: Mapping[str, str]  # split/file name -> sha256
+    code: Mapping[str, str]  # module of the user's own -> sha256
+
+    @staticmethod
+    def of(config: Config, weights: Mapping[str, str], splits: Mapping[str, Any]) -> Inputs:
+        """Those of a run whose checkpoint has been found and whose classes have been built."""
+        data = {f"{name}/{file}": digest for name, split in splits.items() for file, digest in split.files.items()}
+        return Inputs(dict(weights), data, {name: sha256(path) for name, path in _own_code(determining(config))})
+
+    def changed(self, known: Mapping[str, Any]) -> list[str]:
+        """Names of what is new, gone or other than in a manifest; a name that is told once may stand for several."""
+        before = Inputs(_files(known, "checkpoint"), _files(known, "data"), known.get("code") or {})
+        found: set[str] = set()
+        for then, now in ((before.checkpoint, self.checkpoint), (before.data, self.data), (before.code, self.code)):
+            different = (name for name in {**then, **now} if then.get(name) != now.get(name))
+            found |= {f"{name.rpartition('/')[2]}{_lost(name, then, now)}" for name in different}
+        return sorted(found)
+
+
+def manifest(record: Any, inputs: Inputs, source: Any, model: Any, splits: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything that is needed to make the run again, and to say why a number differs.
+
+    Args:
+        inputs: what the run began with.
+        source: what `model` was loaded from: the checkpoint of the inputs, or the one trained from it.
+    """
     config = record.config
-    before = read_json(record.directory / "manifest.json") or {}
     return {
         "command": command(record.overrides),
         "id": record.id,
@@ -45,7 +73,7 @@ def manifest(
         "runner": __version__,
         "git": git(),
         "started": record.status["started"],
-        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "packages": packages(),
         "machine": machine(),
         "checkpoint": {
             "name": model.name,
@@ -55,30 +83,38 @@ def manifest(
             "device": str(model.network.device),
             "attention": getattr(model.config, "_attn_implementation", None),
             "random_weights": model.random_weights,
-            "files": before.get("checkpoint", {}).get("files") or dict(source.files),
+            "files": inputs.checkpoint,
+            "trained": None if source.files == inputs.checkpoint else dict(source.files),
         },
         "data": {
             "name": splits["rows"].name,
             "rows": splits["rows"].count,
             "rejected": splits["rows"].rejected,
-            "files": data_files(splits),
+            "files": inputs.data,
         },
-        "decoding": decoding,
+        "code": inputs.code,
+        "decoding": None,  # known when rows are generated
         "notes": [],  # filled in when the run ends
     }
 
 
-def data_files(splits: Mapping[str, Any]) -> dict[str, str]:
-    """Path -> sha256 of all files that the splits of a run are read from."""
-    return {path: digest for split in splits.values() for path, digest in split.files.items()}
+def other_code(known: Mapping[str, Any]) -> str | None:
+    """One line when a run was made or begun with other packages, or another state of this code."""
+    then, now = known.get("packages") or {}, packages()
+    told = [f"{name} {then.get(name)}, now {now.get(name)}" for name in PACKAGES if then.get(name) != now.get(name)]
+    before, after = known.get("git") or {}, git() or {}
+    if known.get("runner") != __version__:
+        told.append(f"runner {known.get('runner')}, now {__version__}")
+    if before.get("commit") != after.get("commit"):
+        told.append(f"runner at commit {str(before.get('commit'))[:8]}, now {str(after.get('commit'))[:8]}")
+    elif before != after:
+        told.append("other changes to the runner that are not committed")
+    return f"this run began with {'; '.join(told)}" if told else None
 
 
-def changed_inputs(known: Mapping[str, Any], weights: Mapping[str, str], data: Mapping[str, str]) -> list[str]:
-    """Names of the files whose content is not what the run began with."""
-    before = known.get("checkpoint", {}).get("files", {}) | known.get("data", {}).get("files", {})
-    return sorted(
-        {Path(name).name for name, digest in {**weights, **data}.items() if before.get(name, digest) != digest}
-    )
+def packages() -> dict[str, str]:
+    """The installed versions of what a number may depend on."""
+    return {name: v for name in PACKAGES if (v := _version(name))}
 
 
 def command(overrides: Sequence[str]) -> str:
@@ -87,13 +123,19 @@ def command(overrides: Sequence[str]) -> str:
 
 
 def git() -> dict[str, str] | None:
-    """Commit of the checkout that the code lies in, and a hash of what is not committed; None outside of one."""
+    """Commit of the checkout that the code lies in, and a hash of what is not committed; None outside of one.
+
+    What lies outside of runner/ and conf/ makes no number.
+    """
     folder = Path(__file__).resolve().parent.parent
     if not (folder / ".git").exists():
         return None
     try:
         commit = _git(folder, "rev-parse", "HEAD").strip()
-        changes = _git(folder, "diff", "HEAD")
+        code = ("--", "runner", "conf")
+        changes = _git(folder, "status", "--porcelain", *code) + _git(folder, "diff", "HEAD", *code)
+        new = _git(folder, "ls-files", "--others", "--exclude-standard", *code).splitlines()
+        changes += "".join(sha256(folder / name) for name in new if (folder / name).is_file())
     except (OSError, subprocess.SubprocessError):
         return None
     return {"commit": commit} | ({"dirty_sha256": hashlib.sha256(changes.encode()).hexdigest()} if changes else {})
@@ -119,6 +161,29 @@ def machine() -> dict[str, Any]:
         facts["gpus"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
         facts["cuda"] = torch.version.cuda
     return facts
+
+
+def _own_code(node: Any) -> Iterator[tuple[str, Path]]:
+    """(module, its file) of every class that a configuration names in a package of the user's own."""
+    if isinstance(node, Mapping):
+        module, _, name = str(node.get("_target_") or "").rpartition(".")
+        if module and module.partition(".")[0] != "runner":
+            own = sys.modules[getattr(sys.modules[module], name).__module__]
+            if own.__file__ is not None:
+                yield own.__name__, Path(own.__file__)
+        for value in node.values():
+            yield from _own_code(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _own_code(value)
+
+
+def _files(known: Mapping[str, Any], section: str) -> dict[str, str]:
+    return dict((known.get(section) or {}).get("files") or {})
+
+
+def _lost(name: str, then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    return "" if name in then and name in now else " is new" if name in now else " is gone"
 
 
 def _processor() -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from runner.config import Config
-from runner.errors import DataError
+from runner.decode import DEFAULT_NEW_TOKENS
+from runner.prompts import Room, fitted
 from runner.task import Way
 from runner.types import Features, Model, Row, Scores
 
 Batch = list["Answered"]
+SHOWN = 3  # rows with unknown tokens that are named
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,9 @@ class Answered:
     prediction: Any
     scores: Scores
     trace: Any = None
-    note: str | None = None
+    note: str | None = None  # how a row that is too long was treated
+    tokens: Any = None  # new ones; a list where there are several sequences
+    ended: Any = None  # why there are no more: end, length, time, stop; a list where there are several sequences
 
 
 @dataclass
@@ -33,93 +38,140 @@ class Predictor:
 
     Fields:
         say: told one line when something is done otherwise than asked (a fallback, a smaller batch).
-        counts: prompt and new tokens, rows cut or skipped.
+        beat: called after every forward pass that makes new tokens.
+        counts: prompt and new tokens, rows cut, skipped, or with tokens that the tokenizer does not know.
+        made: new tokens so far, those of rows under way too; about: one for each row of a forward pass.
+        finished: rows that have been generated.
     """
 
     model: Model
     way: Way
     config: Config
     say: Callable[[str], None] = lambda line: None
+    beat: Callable[[], None] = lambda: None
     counts: Counter[str] = field(default_factory=Counter)
+    made: int = 0
+    finished: int = 0
 
-    def answers(self, rows: Iterable[Row]) -> Iterator[Batch]:
-        """Batches of answered rows as they finish; at most two windows of rows are held."""
-        return self._generated(rows) if self.way.generates else self._forwarded(rows)
+    @property
+    def under_way(self) -> float:
+        """The tokens of unfinished rows, in rows: about."""
+        new = self.counts["new_tokens"]
+        usual = new / self.finished if new else self.config.decode.max_new_tokens or DEFAULT_NEW_TOKENS
+        return max(self.made - new, 0) / usual
 
-    def _forwarded(self, rows: Iterable[Row]) -> Iterator[Batch]:
+    def answers(self, rows: Iterable[Row], kept: Container[int] = ()) -> Iterator[Batch]:
+        """Batches of answered rows as they finish, without those already kept; two windows of rows are held."""
+        if self.way.generates:
+            yield from self._generated(row for row in rows if row["row"] not in kept)
+        else:
+            for window in windows(rows, self.config.data.window_rows):
+                if any(row["row"] not in kept for row in window):
+                    # the whole window: in other batches the sums, and with them the last digits, would be others
+                    for batch in self._forwarded(window):
+                        yield [answered for answered in batch if answered.row["row"] not in kept]
+        if self.counts["unknown_rows"] > SHOWN:
+            self.say(f"{self.counts['unknown_rows']} rows in all hold tokens unknown to the tokenizer")
+
+    def _forwarded(self, window: list[Row]) -> Iterator[Batch]:
         from runner.engine.forward import run_batches
 
         engine = self.config.engine
-        for window in windows(rows, self.config.data.window_rows):
-            encoded = self.way.encode(self.model, window)
-            flat = [(place, feature) for place, features in enumerate(encoded) for feature in features]
-            outputs: list[list[Any]] = [[None] * len(features) for features in encoded]
-            missing = [len(features) for features in encoded]
-            starts = _starts(encoded)
-            yield [self._answered(window[i], encoded[i], []) for i, count in enumerate(missing) if count == 0]
-            interpret: Any = self.way.interpret
-            for done in run_batches(self.model, [f for _, f in flat], interpret.outputs, engine.batch_tokens):
-                finished = []
-                for index, output in done:
-                    place = flat[index][0]
-                    outputs[place][index - starts[place]] = output
-                    missing[place] -= 1
-                    if missing[place] == 0:
-                        finished.append(place)
-                yield [self._answered(window[i], encoded[i], outputs[i]) for i in finished]
+        encoded = self.way.encode(self.model, window)
+        for row, features in zip(window, encoded, strict=True):
+            self._count_unknown(row, features)
+        flat = [(place, feature) for place, features in enumerate(encoded) for feature in features]
+        outputs: list[list[Any]] = [[None] * len(features) for features in encoded]
+        missing = [len(features) for features in encoded]
+        starts = _starts(encoded)
+        yield [self._answered(window[i], encoded[i], []) for i, count in enumerate(missing) if count == 0]
+        interpret: Any = self.way.interpret
+        for done in run_batches(self.model, [f for _, f in flat], interpret.outputs, engine.batch_tokens):
+            finished = []
+            for index, output in done:
+                place = flat[index][0]
+                outputs[place][index - starts[place]] = output
+                missing[place] -= 1
+                if missing[place] == 0:
+                    finished.append(place)
+            yield [self._answered(window[i], encoded[i], outputs[i]) for i in finished]
 
     def _generated(self, rows: Iterable[Row]) -> Iterator[Batch]:
         from runner.engine.decoding import Request, decode_all
 
+        config, room = self.config, Room.of(self.model, self.config.decode)
         waiting: dict[int, tuple[Row, Features]] = {}
         skipped: Batch = []
 
         def requests() -> Iterator[Request]:
-            for window in windows(rows, self.config.data.window_rows):
-                for row, features in zip(window, self.way.encode(self.model, window), strict=True):
-                    ids = self._fitted(row, features[0]["input_ids"], skipped)
-                    if ids is not None:
-                        self.counts["prompt_tokens"] += len(ids)
-                        waiting[row["row"]] = (row, {"input_ids": ids})
-                        yield Request(row["row"], ids)
+            self.made = self.counts["new_tokens"]  # forget the forward passes of trials
+            for window in windows(rows, config.data.window_rows):
+                encoded = [features[0] for features in self.way.encode(self.model, window)]
+                prompts = fitted(window, encoded, room, config.data.on_long_row)
+                for row, prompt in zip(window, prompts, strict=True):
+                    if "note" in prompt:
+                        self.counts[f"{prompt['note'].partition(':')[0]}_rows"] += 1
+                    if not prompt["input_ids"]:
+                        skipped.append(Answered(row, None, {}, note=prompt["note"]))
+                        continue
+                    self._count_unknown(row, [prompt])
+                    self.counts["prompt_tokens"] += len(prompt["input_ids"])
+                    waiting[row["row"]] = (row, prompt)
+                    yield Request(row["row"], prompt["input_ids"])
 
-        config = self.config
-        for completion in decode_all(
-            self.model, requests(), config.decode, config.engine, config.seed, self.say, config.data.window_rows
-        ):
-            row, feature = waiting.pop(completion.row)
-            self.counts["new_tokens"] += sum(map(len, completion.ids))
-            trace = self._readable(completion.trace)
-            yield [*_taken(skipped), self._answered(row, [feature], completion.ids, trace)]
+        with self._counted():
+            for completion in decode_all(
+                self.model, requests(), config.decode, config.engine, config.seed, self.say, config.data.window_rows
+            ):
+                row, feature = waiting.pop(completion.row)
+                self.counts["new_tokens"] += sum(map(len, completion.ids))
+                self.finished += 1
+                answered = replace(
+                    self._answered(row, [feature], completion.ids),
+                    trace=self._readable(completion.trace),
+                    note=feature.get("note"),
+                    tokens=_one_or_all([len(ids) for ids in completion.ids]),
+                    ended=_one_or_all(getattr(completion, "ended", None)),
+                )
+                yield [*_taken(skipped), answered]
+        self.made = self.counts["new_tokens"]
         yield _taken(skipped)
 
-    def _answered(self, row: Row, features: Sequence[Features], outputs: Sequence[Any], trace: Any = None) -> Answered:
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count tokens as they are made: progress is seen before the first row is finished."""
+        beams = self.config.decode.num_beams or 1
+
+        def passed(network: Any, inputs: Any, output: Any) -> None:
+            self.made += max(1, len(output.logits) // beams)
+            self.beat()
+
+        hook = self.model.network.register_forward_hook(passed)
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def _answered(self, row: Row, features: Sequence[Features], outputs: Sequence[Any]) -> Answered:
         prediction = self.way.interpret(self.model, row, features, outputs)
         scores: dict[str, float] = {}
         for metric in self.way.metrics.values():
             scores |= metric.score(row, prediction)
-        return Answered(row, prediction, scores, trace)
+        return Answered(row, prediction, scores)
 
-    def _fitted(self, row: Row, ids: list[int], skipped: Batch) -> list[int] | None:
-        """The prompt's ids with room left for at least one new token; None when the row is skipped."""
-        context = self.model.context
-        if context is None or len(ids) < context:
-            return ids
-        told = f"the prompt has {len(ids)} tokens, the context of {self.model.name} is {context}"
-        policy = self.config.data.on_long_row
-        if policy == "error":
-            place = row.get("place", f"row {row['row']}")
-            raise DataError(f"{place}: {told}; data.on_long_row=truncate cuts its beginning, skip leaves it out")
-        if policy == "skip":
-            self.counts["skipped_rows"] += 1
-            skipped.append(Answered(row, None, {}, note=f"skipped: {told}"))
-            return None
-        self.counts["truncated_rows"] += 1
-        return ids[-self._room(context) :]
-
-    def _room(self, context: int) -> int:
-        new = self.config.decode.max_new_tokens or 1
-        return max(1, context - new)
+    def _count_unknown(self, row: Row, features: Sequence[Features]) -> None:
+        """Tell of the first rows whose text the tokenizer does not know; no token of theirs says so later."""
+        mark = unknown_token(self.model.processor)
+        if mark is None:
+            return
+        tokens: list[list[int]] = [feature.get("labels") or feature["input_ids"] for feature in features]
+        count = sum(ids.count(mark) for ids in tokens)
+        if count:
+            self.counts["unknown_rows"] += 1
+            if self.counts["unknown_rows"] <= SHOWN:
+                known = sum(token >= 0 for ids in tokens for token in ids)
+                what = "prompt" if self.way.generates else "text"
+                self.say(f"row {row['row']}: {count} of {known} tokens of the {what} are unknown to the tokenizer")
 
     def _readable(self, trace: Any) -> Any:
         """For each sequence its steps, token ids turned into the strings that people read."""
@@ -129,6 +181,7 @@ class Predictor:
         steps = [
             {
                 "chosen": name([step["chosen"]]),
+                **({"probability": round(step["probability"], 6)} if "probability" in step else {}),
                 "candidates": [[name([token]), round(p, 6)] for token, p in step["candidates"]],
             }
             for step in trace
@@ -154,6 +207,9 @@ def as_record(answered: Answered) -> Mapping[str, Any]:
     }
     if answered.trace is not None:
         record["trace"] = answered.trace
+    for name in ("tokens", "ended"):
+        if getattr(answered, name) is not None:
+            record[name] = getattr(answered, name)
     if answered.note is not None:
         record["note"] = answered.note
     return record
@@ -161,6 +217,16 @@ def as_record(answered: Answered) -> Mapping[str, Any]:
 
 def _short(value: Any) -> Any:
     return value if not isinstance(value, str) or len(value) <= 500 else value[:499] + "…"
+
+
+def unknown_token(processor: Any) -> int | None:
+    """The token that stands for what the tokenizer does not know; None where it has another meaning, too."""
+    mark, *others = (getattr(processor, f"{name}_token_id", None) for name in ("unk", "bos", "eos", "cls", "sep"))
+    return None if mark in others else mark
+
+
+def _one_or_all(values: Any) -> Any:
+    return values[0] if isinstance(values, list | tuple) and len(values) == 1 else values
 
 
 def _starts(encoded: Sequence[Sequence[Any]]) -> list[int]:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import fcntl
-import heapq
-import json
 import os
-import re
 import shutil
 import socket
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runner.config import Config, fingerprint, plain, redacted
-from runner.errors import RecordError, RunFailed, RunnerError, Stopped
-from runner.files import naming, read_json, replacing, write_json, write_text
+from runner.errors import FAILED, REFUSED, RecordError, RunFailed, RunnerError, Stopped
+from runner.files import read_json, write_json, write_text
+from runner.naming import directory_name, safe
+from runner.predictions import Predictions
 
-SAFE = re.compile(r"[^\w.=,+-]+")
-HUMAN = 60  # most characters of a directory's name that tell what was overridden
-LONGEST = 100  # most bytes of each part of a directory's name: file systems take 255 for the whole
+BEFORE = ".before"  # what a rerun is to replace, kept until the rerun is done
+MOVING = ".before.moving"  # the same while it is being moved there
 
 
 class Record:
@@ -34,21 +32,35 @@ class Record:
     def __init__(self, config: Config, overrides: Sequence[str] = ()):
         self.config = config
         self.id = fingerprint(config)
-        folder = Path(config.output_dir) / (_safe(config.task.name) or "task")
+        folder = Path(config.output_dir) / (safe(config.task.name) or "task")
         known = sorted(folder.glob(f"*-{self.id}"))  # the same run, asked for in other words
-        self.directory = known[0] if known else folder / self._name(overrides)
-        self.overrides = [str(redacted(text)) for text in overrides]
+        self.directory = known[0] if known else folder / directory_name(config, overrides, self.id)
+        self.predictions = Predictions(self.directory, config.data.on_long_row)
+        # rerun says what to do with a directory, not what the run is: the command that is kept deletes nothing
+        self.overrides = [str(redacted(text)) for text in overrides if not text.lstrip("+").startswith("rerun=")]
+        self.anew = config.rerun and not self.rerunning  # begin from nothing
         self.status: dict[str, Any] = {}
-        self._predictions: Any = None
         self._lock: Any = None
 
     @property
     def done(self) -> bool:
         """Whether this run is finished and need not be run again."""
-        if self.config.rerun or not (self.directory / "predictions.jsonl").is_file():
-            return False
+        return not self.config.rerun and self._finished and not self.predictions.stale
+
+    @property
+    def rerunning(self) -> bool:
+        """Whether a rerun has begun here and is not done."""
+        return not self._finished and any((self.directory / name).is_dir() for name in (BEFORE, MOVING))
+
+    @property
+    def _finished(self) -> bool:
         status = read_json(self.directory / "status.json")
-        return isinstance(status, dict) and status.get("state") == "done"
+        return isinstance(status, dict) and status.get("state") == "done" and self.predictions.path.is_file()
+
+    @property
+    def _worked(self) -> bool:
+        """Whether a row has been answered or training has begun."""
+        return self.predictions.begun or any((self.directory / name).is_dir() for name in ("training", "checkpoint"))
 
     @contextmanager
     def open(self, say: Callable[[str], None]) -> Iterator[None]:
@@ -71,6 +83,8 @@ class Record:
         except RecordError:
             raise
         except BaseException as error:
+            if isinstance(error, RunnerError) and error.exit_code == REFUSED and self._worked:
+                error.exit_code = FAILED
             self._fail(error)
             raise
         finally:
@@ -99,69 +113,12 @@ class Record:
             attempt = 0
             if (self.directory / "status.json").exists():
                 say("status.json is damaged: the run is treated as unfinished")
-        self._clear(everything=self.config.rerun)
+        self._tidy(say)
         self.status = {"state": "running", "attempt": attempt + 1, "started": now(), **_process()}
         write_json(self.directory / "status.json", self.status)
-        write_text(self.directory / "config.yaml", _yaml(redacted(plain(self.config))))
+        write_text(self.directory / "config.yaml", _yaml(redacted(plain(self.config) | {"rerun": False})))
         write_text(self.directory / "overrides.txt", "".join(f"{text}\n" for text in self.overrides))
         self.log(f"attempt {attempt + 1}, pid {os.getpid()} on {socket.gethostname()}")
-
-    def kept(self) -> set[int]:
-        """Rows already answered; a torn last line is cut off so that its row is answered again."""
-        path = self.directory / "predictions.jsonl"
-        rows: set[int] = set()
-        if not path.exists():
-            return rows
-        whole = 0
-        with path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    rows.add(json.loads(line)["row"])
-                except (ValueError, KeyError, TypeError):
-                    break
-                whole += len(line)
-        os.truncate(path, whole)
-        return rows
-
-    def append(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Add finished rows, whole lines only, and sync them to the disk once."""
-        path = self.directory / "predictions.jsonl"
-        if self._predictions is None:
-            self._predictions = path.open("ab")
-        lines = b"".join(json.dumps(r, ensure_ascii=False).encode(errors="replace") + b"\n" for r in records)
-        if lines:
-            start = self._predictions.tell()
-            try:
-                with naming(path):
-                    self._predictions.write(lines)
-                    self._predictions.flush()
-                    os.fsync(self._predictions.fileno())
-            except OSError:
-                self._predictions = None
-                os.truncate(path, start)
-                raise
-
-    def order(self) -> None:
-        """Put predictions.jsonl into the order of the rows; memory is bounded by how far they are out of order."""
-        path = self.directory / "predictions.jsonl"
-        if self._predictions is not None:
-            self._predictions.close()
-            self._predictions = None
-        if not path.exists():
-            return
-        with path.open(encoding="utf-8") as file, replacing(path) as ordered:
-            for line in in_order(file):
-                ordered.write(line)
-
-    def predictions(self) -> Iterator[dict[str, Any]]:
-        """What has been answered, in the file's order."""
-        path = self.directory / "predictions.jsonl"
-        if path.exists():
-            with path.open(encoding="utf-8") as file:
-                for line in file:
-                    yield json.loads(line)
 
     def write(self, name: str, value: Any) -> None:
         """A JSON file of the run directory, as a whole."""
@@ -178,6 +135,7 @@ class Record:
 
     def _finish(self) -> None:
         self._end("done")
+        shutil.rmtree(self.directory / BEFORE, ignore_errors=True)
         latest = Path(self.config.output_dir) / "latest"
         temporary = latest.with_name(f".latest-{os.getpid()}")
         with suppress(OSError):  # a convenience: not every file system has links, and something else may have the name
@@ -196,22 +154,11 @@ class Record:
             self._end("stopped" if stopped else "failed", **told)
 
     def _close(self) -> None:
-        if self._predictions is not None:
-            self._predictions.close()
-            self._predictions = None
+        self.predictions.close()
         if self._lock is not None:
             with suppress(OSError):  # on a full disk it cannot even take the owner's name
                 self._lock.close()
             self._lock = None
-
-    def _name(self, overrides: Sequence[str]) -> str:
-        checkpoint = self.config.checkpoint
-        source = checkpoint.name_or_path or (checkpoint.architecture or {}).get("model_type", "random")
-        unsaid = ("task=", "checkpoint", "output_dir=", "rerun=", "seed=0")
-        said = [text for text in overrides if not text.startswith(unsaid)]
-        human = _safe(",".join(text.rpartition("/")[2] for text in said)[:HUMAN])
-        parts = [_safe(str(source).rstrip("/").rpartition("/")[2][:40]) or "checkpoint", human, self.id]
-        return "-".join(part for part in parts if part)
 
     def _acquire(self) -> None:
         self._lock = (self.directory / ".lock").open("a+")
@@ -228,15 +175,33 @@ class Record:
         self._lock.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
         self._lock.flush()
 
-    def _clear(self, everything: bool) -> None:
-        """Remove what a killed process had not finished writing, or everything.
+    def _tidy(self, say: Callable[[str], None]) -> None:
+        """Remove what a killed process had not finished writing; what is run again is set aside until that is done."""
+        before, moving = self.directory / BEFORE, self.directory / MOVING
+        if self.anew and (self.directory / "status.json").exists():
+            if self._finished or not before.exists():
+                shutil.rmtree(before, ignore_errors=True)
+                moving.mkdir()
+            else:  # a rerun that cannot go on, its inputs have changed
+                self._remove(lambda path: True)
+        if moving.exists():
+            self._set_aside(moving)
+            moving.rename(before)
+        self._remove(lambda path: path.name.startswith("."))
+        if before.exists():
+            say(f"what was here is kept in {before} until this run is done")
 
-        The status goes first and the manifest last: killed in between, the directory is neither done nor without the
-        hashes of the inputs that its rows came from.
-        """
+    def _set_aside(self, aside: Path) -> None:
+        """The status goes first: killed in between, the directory is not done, and the next start moves the rest."""
+        for path in sorted(self.directory.iterdir(), key=lambda path: path.name != "status.json"):
+            if not path.name.startswith("."):
+                path.rename(aside / path.name)
+
+    def _remove(self, unwanted: Callable[[Path], bool]) -> None:
+        """The status first and the manifest last, so that no row is left without the hashes of what it came from."""
         order = {"status.json": 0, "manifest.json": 2}
         for path in sorted(self.directory.iterdir(), key=lambda path: order.get(path.name, 1)):
-            if path.name != ".lock" and (everything or path.name.startswith(".")):
+            if path.name not in (".lock", BEFORE) and unwanted(path):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _end(self, state: str, **facts: Any) -> None:
@@ -245,33 +210,9 @@ class Record:
         self.log(": ".join([state, *([facts["error"]] if "error" in facts else [])]))
 
 
-def in_order(lines: Iterable[str]) -> Iterator[str]:
-    """JSON lines sorted by `row`; each row once."""
-    waiting: list[tuple[int, str]] = []
-    expected = 0
-    for line in lines:
-        heapq.heappush(waiting, (json.loads(line)["row"], line))
-        while waiting and waiting[0][0] <= expected:
-            row, first = heapq.heappop(waiting)
-            if row == expected:
-                yield first
-                expected += 1
-    last = expected - 1
-    while waiting:
-        row, first = heapq.heappop(waiting)
-        if row > last:
-            yield first
-            last = row
-
-
 def now() -> str:
     """The time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _safe(text: str) -> str:
-    """What a directory may be named after: no separators, no dots at the ends, not too long."""
-    return SAFE.sub("_", text).encode(errors="ignore")[:LONGEST].decode(errors="ignore").strip("_.,-")
 
 
 def _told_as_disk_error(error: OSError, directory: Path) -> RunFailed | None:

@@ -10,10 +10,10 @@ LAYERS = [  # from the lowest
     ("", "errors", "types", "files", "stop", "quiet", "decode", "build", "grammar", "guard", "usage", "task", "config"),
     ("encode", "teach", "metrics", "data"),
     ("engine",),
-    ("interpret", "backends", "record", "manifest"),
-    ("predict", "train", "report", "log"),
+    ("interpret", "backends", "naming", "predictions", "record", "manifest"),
+    ("prompts", "predict", "train", "report", "log"),
     ("loaded", "experiment"),
-    ("compose", "api", "terminal", "__main__"),
+    ("compose", "api", "terminal", "summary", "__main__"),
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {

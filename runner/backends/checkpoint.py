@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,8 @@ from runner.errors import CheckpointError
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
+RANDOM = " (random)"
+
 
 @dataclass
 class Source:
@@ -30,6 +32,11 @@ class Source:
     files: Mapping[str, str]  # name -> sha256 of every file that determines the result
     tokenizer_source: Path  # a folder, or a vocab.txt or tokenizer.json
     checkpoint: CheckpointConfig
+
+    def named_after(self, base: Source) -> Source:
+        """The same, as what training has made of another."""
+        name = base.name.removesuffix(RANDOM)
+        return replace(self, name=f"{name} ({'trained' if base.folder is None else 'fine-tuned'})")
 
     @cached_property
     def config(self) -> PreTrainedConfig:
@@ -83,7 +90,7 @@ def _random(checkpoint: CheckpointConfig, auto_class: str) -> Source:
     check_fit("checkpoint.architecture", architecture, auto_class, trusted=False)
     tokenizer, its_files = _tokenizer(checkpoint, None)
     return Source(
-        name=f"{architecture['model_type']} (random)",
+        name=f"{architecture['model_type']}{RANDOM}",
         folder=None,
         commit=None,
         files=its_files,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import CheckpointError
+from runner.files import sha256
 
 CONFIG = ("config.json", "generation_config.json")
 VOCABULARY = (  # any of them can hold a tokenizer's vocabulary
@@ -87,5 +87,4 @@ def _digest(path: Path) -> str:
     target = path.resolve()
     if path.is_symlink() and target.parent.name == "blobs" and BLOB.fullmatch(target.name):
         return target.name
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256(path)

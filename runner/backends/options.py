@@ -47,6 +47,7 @@ PASSED = frozenset(  # arguments of from_pretrained that are no options of a con
         "experts_implementation",
     ]
 )
+UNTRAINED = frozenset(["ignore_mismatched_sizes", "key_mapping"])  # for the weights that training begins with
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -81,3 +82,8 @@ def check_known(config: Any, options: Mapping[str, Any], where: str) -> None:
     ]
     if wrong:
         raise CheckpointError("; ".join(wrong))
+
+
+def of_trained(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that apply to the checkpoint that training leaves: its weights fit, and have their own names."""
+    return {name: value for name, value in options.items() if name not in UNTRAINED}

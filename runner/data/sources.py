@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from runner.data.read import Format, Item, format_of
 from runner.errors import DataError
+from runner.files import sha256
 
 
 class Source(Protocol):
@@ -52,8 +53,8 @@ class Files:
             yield from _format(path).items(path, wanted)
 
     def digests(self) -> Mapping[str, str]:
-        """Absolute path -> sha256 of the bytes on disk."""
-        return {str(path.absolute()): _sha256(path) for path in self.paths}
+        """File name -> sha256 of the bytes on disk; the files of a split lie in one folder."""
+        return {path.name: _sha256(path) for path in self.paths}
 
     def stamp(self) -> Any:
         """Sizes and times of the last writes."""
@@ -97,7 +98,6 @@ def _format(path: Path) -> Format:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error

@@ -8,7 +8,7 @@ import pytest
 
 from runner import config as schema
 from runner.compose import compose
-from runner.config import FREE, Config, fingerprint, freeze, redacted
+from runner.config import FREE, HELD, SUMS, Config, fingerprint, freeze, redacted
 
 
 def leaves(kind, path=()):
@@ -45,19 +45,70 @@ def free(path):
     return names is None or (len(path) > 1 and path[1] in names)
 
 
+def asked(*overrides):
+    return freeze(compose(overrides))
+
+
+def same(*overrides, base=()):
+    return fingerprint(asked(*base, *overrides)) == fingerprint(asked(*base))
+
+
 @pytest.fixture(scope="module")
 def config():
-    return freeze(compose([]))
+    return asked()
 
 
-@pytest.mark.parametrize(("path", "hint"), list(leaves(Config)), ids=lambda value: ".".join(value)
-                         if isinstance(value, tuple) else "")  # fmt: skip
-def test_every_option_but_the_free_ones_changes_the_fingerprint(config, path, hint):
-    value = config
+@pytest.fixture(scope="module")
+def both():
+    """Trained, and then decoded in a short dtype: nothing is without effect."""
+    return asked("train=full", "data=poems_small", "mode=predict", "engine.dtype=bfloat16")
+
+
+@pytest.mark.parametrize(("path", "hint"), [leaf for leaf in leaves(Config) if leaf[0] != ("mode",)],
+                         ids=lambda value: ".".join(value) if isinstance(value, tuple) else "")  # fmt: skip
+def test_every_option_but_the_free_ones_changes_the_fingerprint(both, path, hint):
+    value = both
     for name in path:
         value = getattr(value, name)
-    other = replaced(config, path, altered(value, hint))
-    assert (fingerprint(other) == fingerprint(config)) == free(path)
+    other = replaced(both, path, altered(value, hint))
+    assert (fingerprint(other) == fingerprint(both)) == free(path)
+
+
+HOW = [f"{section}.{name}=7" for section, name in (*SUMS, *HELD)]
+SUMMED = [f"{section}.{name}=7" for section, name in SUMS]
+
+
+@pytest.mark.parametrize("option", HOW)
+def test_how_a_text_is_generated_in_float32_does_not_enter(option):
+    assert same(option)
+
+
+@pytest.mark.parametrize("option", HOW)
+def test_how_the_work_is_done_enters_in_a_short_dtype(option):
+    assert not same(option, base=["engine.dtype=bfloat16"])
+
+
+@pytest.mark.parametrize("base", [["mode=evaluate"], ["train=full", "data=poems_small"]], ids=lambda base: base[0])
+@pytest.mark.parametrize("option", SUMMED)
+def test_the_order_of_sums_enters_where_likelihoods_or_weights_come_of_them(option, base):
+    assert not same(option, base=base)
+
+
+def test_options_of_a_part_that_has_no_part_do_not_enter():
+    assert same("train.batch_size=7")
+    assert same("decode.top_k=7", base=["mode=evaluate"])
+
+
+def test_a_mode_that_is_null_is_the_one_it_comes_to():
+    assert same("mode=predict")
+    assert not same("mode=evaluate")
+    assert same("mode=evaluate", base=["train=full", "data=poems_small"])
+    assert not same("mode=predict", base=["train=full", "data=poems_small"])
+
+
+@pytest.mark.parametrize("option", ["data.on_long_row=skip", "data.on_long_row=truncate", "data.on_bad_row=skip"])
+def test_what_is_done_with_bad_or_long_rows_does_not_enter(option):
+    assert same(option)
 
 
 def test_every_free_option_exists():

@@ -86,7 +86,7 @@ class Server:
         return json.loads(self.process.stdout.readline())
 
     def run(self, *arguments: str, cwd: Path, **options: Any) -> Fork:
-        """`sync_s`: seconds between syncs of the rows; `ignored`: signals that are ignored at the start."""
+        """`sync_s`: seconds between syncs of the rows; `ignored`: signals ignored at the start; `env`: variables."""
         self.count += 1
         output = self.folder / f"{self.count}.txt"
         job = {"arguments": list(arguments), "cwd": str(cwd), "output": str(output)} | options

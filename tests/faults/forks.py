@@ -37,6 +37,7 @@ def work(job: dict) -> None:
     for number in job.get("ignored", ()):
         signal.signal(number, signal.SIG_IGN)
     os.chdir(job["cwd"])
+    os.environ.update(job.get("env", {}))
     output = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(output, stream)

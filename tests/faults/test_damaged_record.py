@@ -54,7 +54,7 @@ def test_a_done_run_is_shown_and_not_touched(cli, arguments, run, contents):
     before = contents(run)
     ended = cli(*arguments)
     assert ended.code == 0
-    assert "done before, shown from" in ended.out
+    assert "done just now, shown from" in ended.out
     assert contents(run) == before
 
 
@@ -93,6 +93,85 @@ def test_changed_weights_are_refused(cli, arguments, run, tiny, contents):
     assert contents(run) == before
 
 
+@pytest.mark.parametrize("state", ["done", "stopped"])
+@pytest.mark.parametrize("come", [True, False])
+def test_files_of_the_checkpoint_that_come_or_go_are_refused(cli, arguments, run, tiny, contents, state, come):
+    assert cli(*arguments).code == 0
+    unfinished(run, state=state)
+    before = contents(run)
+    name = "chat_template.jinja" if come else "generation_config.json"
+    (tiny / name).write_text("x") if come else (tiny / name).unlink()
+    ended = cli(*arguments)
+    assert ended.code == 2
+    assert f"inputs changed since this run ({name} is {'new' if come else 'gone'}); rerun=true" in ended.err
+    assert contents(run) == before
+
+
+def test_another_file_of_the_same_name_in_another_folder_is_another_input(cli, tiny, rows, tmp_path, monkeypatch):
+    common = ("checkpoint=pretrained", f"checkpoint.name_or_path={tiny}", "data=files", "data.path=rows.jsonl",
+              "engine.threads=1", "decode.max_new_tokens=5", f"output_dir={tmp_path}/out")  # fmt: skip
+    codes = []
+    for seed, name in enumerate(("a", "b", "c")):
+        (tmp_path / name).mkdir()
+        rows(8, f"{name}/rows.jsonl", seed % 2)
+        monkeypatch.chdir(tmp_path / name)
+        codes.append(cli(*common).code)
+    assert codes == [0, 2, 0]
+
+
+RULE = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Fixed:
+    def __call__(self, tokens, logits, generator):
+        return {token}
+"""
+
+
+def test_a_rule_of_the_users_own_that_changes_is_refused(fork, cli, arguments, monkeypatch, contents):
+    monkeypatch.setenv("RUNNER_TRUST", "own_rules")
+    path = cli.home / "own_rules.py"
+    path.write_text(RULE.format(token=7))
+    given = (*arguments[:-1], "decode=step", "decode.rule={_target_: own_rules.Fixed}")
+    job = fork(*given, env={"RUNNER_TRUST": "own_rules"})
+    assert job.wait() == 0, job.told
+    (run,) = cli.runs
+    before = contents(run)
+    path.write_text(RULE.format(token=8))
+    again = fork(*given, env={"RUNNER_TRUST": "own_rules"})
+    assert again.wait() == 2
+    assert "inputs changed since this run (own_rules)" in again.told
+    assert contents(run) == before
+
+
+def test_other_versions_are_told_and_not_refused(cli, arguments, run):
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["packages"]["torch"] = "1.0"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    ended = cli(*arguments)
+    assert ended.code == 0
+    assert f"this run began with torch 1.0, now {__import__('torch').__version__}" in ended.out
+
+
+def test_the_dtype_that_auto_came_to_is_kept(cli, arguments, run, monkeypatch):
+    """A probe that is made again may come to another."""
+    import runner.loaded
+
+    given = (*arguments, "engine.dtype=auto")
+    assert cli(*given).code == 0
+    run = next(one for one in cli.runs if one != run)
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["checkpoint"]["dtype"] = "bfloat16"
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    lines = (run / "predictions.jsonl").read_text().splitlines(keepends=True)
+    (run / "predictions.jsonl").write_text("".join(lines[:3]))
+    unfinished(run)
+    monkeypatch.setattr(runner.loaded, "_settle", lambda *_: pytest.fail("probed again"))
+    assert cli(*given).code == 0
+    assert json.loads((run / "manifest.json").read_text())["checkpoint"]["dtype"] == "bfloat16"
+
+
 @pytest.mark.parametrize("name", ["train", "valid", "test"])
 def test_changed_training_data_are_refused(cli, training, name, tmp_path, contents):
     folder = tmp_path / "texts"
@@ -115,25 +194,6 @@ def test_other_settings_have_a_directory_of_their_own(cli, training, contents):
         assert cli(*training.arguments, other, "train.max_steps=2").code == 0
     assert contents(run) == before
     assert len(cli.runs) == 4
-
-
-def test_a_kill_while_a_run_is_cleared_leaves_it_unfinished(cli, arguments, run, monkeypatch):
-    """rerun=true removes the status first and the manifest, which knows the inputs, last."""
-    from pathlib import Path
-
-    removed = []
-    unlink = Path.unlink
-
-    def recorded(self, *args, **options):
-        if self.parent == run.relative_to(cli.home):
-            removed.append(self.name)
-        unlink(self, *args, **options)
-
-    monkeypatch.setattr(Path, "unlink", recorded)
-    assert cli(*arguments, "rerun=true").code == 0
-    gone = removed[: removed.index("manifest.json") + 1]
-    assert gone[0] == "status.json"
-    assert "predictions.jsonl" in gone
 
 
 def test_what_a_killed_process_was_writing_is_removed(cli, arguments, run):
@@ -166,7 +226,8 @@ def test_something_named_latest_does_not_make_a_run_fail(cli, arguments):
 def test_the_log_holds_the_phases_with_their_times(cli, arguments, run):
     lines = (run / "log.txt").read_text().splitlines()
     assert lines[0].endswith(f"attempt 1, pid {cli.status()['pid']} on {cli.status()['host']}")
-    assert any("causal_lm · tiny (" in line for line in lines)
+    assert any("causal_lm · tiny · " in line for line in lines)
+    assert any(" loaded in " in line for line in lines)
     assert lines[-1].endswith(" done")
     assert all(line[:2] == "20" and line[19:25] == "+00:00" for line in lines)
 
