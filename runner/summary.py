@@ -1,0 +1,110 @@
+"""What is said of a run that has ended, from its directory: counts, metrics, cost, where it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from runner.config import Config
+from runner.files import read_json
+from runner.loaded import draws
+from runner.report.markup import duration, many, number, words
+from runner.report.read import PASSED, part
+from runner.types import Estimate
+
+FAILURE = 60  # characters of the reason of a failure in the table of a sweep
+
+
+def summary(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
+    """How many rows, how many of them good, what it cost; each metric with its interval; where it is kept."""
+    yield " · ".join([", ".join(_counts(directory, metrics)), *_cost(directory)])
+    width = max((len(words(name)) for name in metrics), default=0)
+    for name, one in metrics.items():
+        yield f"{words(name):<{width}}  {estimate(one)}  n {one.n:,}"
+    yield f"{directory}        report.html  predictions.jsonl"
+
+
+def estimate(one: Estimate) -> str:
+    """A value with its interval."""
+    return number(one.value) + ("" if one.low is None else f" [{number(one.low)}, {number(one.high)}]")
+
+
+def shown_again(config: Config, directory: Path) -> str:
+    """That a run is shown from before, when that was, and how to get another."""
+    manifest = _mapping(directory / "manifest.json")
+    random_weights = bool(part(manifest, "checkpoint").get("random_weights"))
+    others = f", seed={config.seed + 1} draws others"
+    said = others if draws(config, part(manifest, "decoding"), random_weights) else ""
+    ended = _mapping(directory / "status.json").get("ended")
+    return f"done {_ago(ended)}, shown from {directory}; rerun=true runs it again{said}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """How one job of a sweep ended."""
+
+    overrides: Sequence[str]
+    where: str = ""  # the directory
+    metrics: Mapping[str, Estimate] | None = None
+    failure: str | None = None
+
+
+def sweep_table(jobs: Sequence[Job]) -> Iterator[str]:
+    """A line a job: what differs from the others, its first metrics or why it failed, where it is kept."""
+    common = set.intersection(*(set(job.overrides) for job in jobs))
+    rows = []
+    for job in jobs:
+        told = [f"{words(name)} {estimate(one)}" for name, one in list((job.metrics or {}).items())[:2]]
+        differs = " ".join(text for text in job.overrides if text not in common)
+        failure = job.failure and shorten(job.failure, FAILURE, placeholder=" …")
+        rows.append((differs, failure or ", ".join(told) or "done", job.where))
+    failed = sum(job.failure is not None for job in jobs)
+    yield f"{many(len(jobs), 'run')} · {len(jobs) - failed} done · {failed} failed"
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(("", *row), (0, *widths), strict=True)).rstrip()
+
+
+def _counts(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
+    manifest, timing = _mapping(directory / "manifest.json"), _mapping(directory / "timing.json")
+    skipped = timing.get("skipped_rows") or 0
+    rows = (part(manifest, "data").get("rows") or 0) - skipped
+    yield many(rows, "answer") if manifest.get("decoding") else f"{many(rows, 'text')} scored"
+    for name in PASSED:
+        if name in metrics:
+            hits = metrics[name].value * metrics[name].n
+            whole = abs(hits - round(hits)) < 1e-6  # a row of several texts may be good in part
+            yield f"{round(hits):,} {words(name)}" if whole else f"{metrics[name].value:.0%} {words(name)}"
+    if skipped:
+        yield f"{skipped:,} skipped"
+
+
+def _cost(directory: Path) -> Iterator[str]:
+    """Seconds of work, loading left out, and the peak of memory."""
+    timing = _mapping(directory / "timing.json")
+    phases = part(timing, "phases")
+    for name, said in (("train", "trained in "), ("predict", "")):
+        if name in phases:
+            yield said + duration(phases[name])
+    if "peak_mb" in timing:
+        yield f"peak {timing['peak_mb']:,.0f} MB"
+
+
+def _ago(moment: Any) -> str:
+    try:
+        seconds = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    except (TypeError, ValueError):
+        return "before"
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size:
+            return f"{many(int(seconds // size), unit)} ago"
+    return "just now"
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    found = read_json(path)
+    return found if isinstance(found, dict) else {}
