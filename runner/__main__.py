@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import DONE, FAILED, INTERRUPTED, ConfigError, RunnerError, Stopped, visible
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from runner.config import Config
+    from runner.experiment import Result
+    from runner.summary import Job
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RunnerError as error:
         print(_told(error), file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print("\n".join(["interrupted", *_notes(error)]), file=sys.stderr)
         return INTERRUPTED
 
 
@@ -44,16 +47,16 @@ def _does(arguments: Sequence[str]) -> int:
         return DONE
     asked = _parsed(arguments)
     if asked.multirun:
-        return _sweep(arguments, asked)
+        return _sweep(asked)
     if asked.cfg == "job" and not (asked.package or asked.resolve):
         return _show(asked)
     if asked.cfg or asked.info or asked.hydra_help or asked.shell_completion:
-        return _hydra(arguments, asked)
+        return _hydra(asked)
     return _single(asked.overrides, asked.config_dir)
 
 
 def _parsed(arguments: Sequence[str]) -> Any:
-    """The flags that Hydra knows and those of them that exist here.
+    """The flags that Hydra knows and those of them that exist here; `flags`: all but the overrides, as they came.
 
     Raises:
         ConfigError: naming every other one.
@@ -63,12 +66,17 @@ def _parsed(arguments: Sequence[str]) -> Any:
     parser = get_args_parser()
     parser.allow_abbrev = False
     parser.prog, parser.usage = "runner", "python -m runner [group=choice ...] [key=value ...]; see --help"
-    parsed, unknown = parser.parse_known_args(list(arguments))
+    parsed, unknown = parser.parse_known_intermixed_args(list(arguments))
     given = {"--config-name": parsed.config_name, "--config-path": parsed.config_path}
     given["--experimental-rerun"] = parsed.experimental_rerun  # a pickle
     wrong = [*unknown, *(name for name, value in given.items() if value)]
     if wrong:
         raise ConfigError([f"{text}  is no option; see --help" for text in wrong])
+    if parsed.shell_completion and "query=" in " ".join(parsed.overrides) and "COMP_LINE" not in os.environ:
+        raise ConfigError('-sc query  is asked by the shell: eval "$(python -m runner -sc install=bash)" sets it up')
+    parsed.flags = list(arguments)
+    for text in reversed(parsed.overrides):  # from the end: --config-dir may have a value that looks the same
+        del parsed.flags[len(parsed.flags) - 1 - parsed.flags[::-1].index(text)]
     return parsed
 
 
@@ -76,25 +84,26 @@ def _single(overrides: Sequence[str], also: str | None) -> int:
     from runner.compose import compose
     from runner.config import freeze
 
-    return _run(freeze(compose(overrides, also)), overrides)
+    _run(freeze(compose(overrides, also)), overrides)
+    return DONE
 
 
-def _run(config: Config, overrides: Sequence[str]) -> int:
+def _run(config: Config, overrides: Sequence[str]) -> Result:
     from runner.experiment import run
-    from runner.terminal import SHOWN, Terminal
+    from runner.summary import shown_again, summary
+    from runner.terminal import Terminal
 
     terminal = Terminal()
     try:
         result = run(config, terminal, overrides)
+        if not result.fresh:
+            terminal.phase(shown_again(config, result.directory))
+            terminal.again(result.lines())
     finally:
         terminal.close()
-    if not result.fresh:
-        terminal.phase(f"done before, shown from {result.directory}; rerun=true runs it again, seed=1 draws others")
-        for prediction in result.first(SHOWN):
-            terminal.answer({}, prediction)
-    terminal.metrics(dict(result.metrics))
-    terminal.phase(f"{result.directory}   report.html  predictions.jsonl")
-    return DONE
+    for told in "", *summary(result.directory, result.metrics):
+        terminal.phase(told)
+    return result
 
 
 def _show(asked: Any) -> int:
@@ -106,46 +115,61 @@ def _show(asked: Any) -> int:
     return DONE
 
 
-def _sweep(arguments: Sequence[str], asked: Any) -> int:
+def _sweep(asked: Any) -> int:
     """Every job is checked before the first one runs; a job that fails costs only itself."""
     from runner.compose import check_sweep
-    from runner.config import freeze
+    from runner.summary import Job, sweep_table
 
     check_sweep(asked.overrides, asked.config_dir)
+    jobs: list[Job] = []
     codes = [DONE]
 
     def job(composed: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
 
         overrides = [text.removeprefix("++") for text in HydraConfig.get().overrides.task]
-        print(visible(" ".join(overrides)))
-        try:
-            codes.append(_run(freeze(composed), overrides))
-        except Stopped as error:
-            print(_told(error), file=sys.stderr)
-            raise SystemExit(error.exit_code) from error
-        except RunnerError as error:
-            print(_told(error), file=sys.stderr)
-            codes.append(error.exit_code)
-        except Exception:
-            traceback.print_exc()
-            codes.append(FAILED)
+        print(visible(("\n" if jobs else "") + " ".join(overrides)))
+        jobs.append(Job(overrides, failure="stopped"))
+        code, jobs[-1] = _job(composed, jobs[-1])
+        codes.append(code)
 
-    _hydra_main(arguments, job)
+    try:
+        _hydra_main(asked, job)
+    finally:
+        for line in ("", *sweep_table(jobs)) if jobs else ():
+            print(visible(line))
     return max(codes)
 
 
-def _hydra(arguments: Sequence[str], asked: Any) -> int:
+def _job(composed: DictConfig, job: Job) -> tuple[int, Job]:
+    """Run one job of a sweep: its exit code, and how it ended; a stop ends the sweep."""
+    from runner.config import freeze
+
+    try:
+        result = _run(freeze(composed), job.overrides)
+        return DONE, replace(job, where=str(result.directory), metrics=result.metrics, failure=None)
+    except Stopped as error:
+        print(_told(error), file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
+    except RunnerError as error:
+        print(_told(error), file=sys.stderr)
+        return error.exit_code, replace(job, failure=_told(error), where=" ".join(_notes(error)))
+    except Exception as error:
+        traceback.print_exc()
+        return FAILED, replace(job, failure=f"{type(error).__name__}: {error}", where=" ".join(_notes(error)))
+
+
+def _hydra(asked: Any) -> int:
     """What Hydra can tell: its flags, the configuration with its own section, completion."""
     from runner.compose import compose
 
     if not asked.shell_completion:  # what is being typed cannot be checked yet
         compose(asked.overrides, asked.config_dir)
-    _hydra_main(arguments, lambda composed: None)
+    _hydra_main(asked, lambda composed: None)
     return DONE
 
 
-def _hydra_main(arguments: Sequence[str], job: Callable[[DictConfig], None]) -> None:
+def _hydra_main(asked: Any, job: Callable[[DictConfig], None]) -> None:
     import hydra
 
     from runner.compose import register
@@ -153,7 +177,7 @@ def _hydra_main(arguments: Sequence[str], job: Callable[[DictConfig], None]) -> 
     from runner.usage import config_dir
 
     register()
-    before, sys.argv = sys.argv, ["runner", *prepared(arguments)]
+    before, sys.argv = sys.argv, ["runner", *asked.flags, *prepared(asked.overrides)]
     try:
         hydra.main(config_path=str(config_dir()), config_name="config", version_base="1.3")(job)()
     finally:
@@ -164,7 +188,16 @@ def _told(error: RunnerError) -> str:
     from runner.config import redacted
 
     text = str(redacted(str(error)))
-    return visible(text if "\n" in text else f"{type(error).__name__}: {text}")
+    if isinstance(error, Stopped):
+        text += "; the same command goes on"
+    elif "\n" not in text:
+        text = f"{type(error).__name__}: {text}"
+    return visible("\n".join([text, *_notes(error)]))
+
+
+def _notes(error: BaseException) -> list[str]:
+    """What was added to an error on its way: where the run is kept."""
+    return [visible(note) for note in getattr(error, "__notes__", ())]
 
 
 def _forget_working_directory() -> None:

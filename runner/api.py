@@ -58,7 +58,7 @@ class Silent:
     def answer(self, row: Mapping[str, Any], prediction: Any) -> None:
         """Nothing."""
 
-    def progress(self, name: str, done: int, total: int | None, note: str) -> None:
+    def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
         """Nothing."""
 
 

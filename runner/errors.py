@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 DONE, FAILED, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130  # exit codes
 # What would steer a terminal, reverse the reading direction or be no text at all; newline and tab stay.
@@ -25,9 +25,10 @@ class ConfigError(RunnerError):
 
     def __str__(self) -> str:
         count = len(self.problems)
-        if count == 1:
-            return self.problems[0]
-        return f"{count} problems in the configuration:\n" + "\n".join(f"  {p}" for p in self.problems)
+        told = [(key, rest.strip()) for key, _, rest in (problem.partition("  ") for problem in self.problems)]
+        width = max((len(key) for key, rest in told if rest and len(key) <= 40), default=0)
+        lines = [f"  {key:<{width}}  {rest}" if rest else f"  {key}" for key, rest in told]
+        return "\n".join([f"{count} problem{'' if count == 1 else 's'} in the configuration:", *lines])
 
 
 class DataError(RunnerError):
@@ -60,7 +61,9 @@ class Stopped(RunnerError):
 
 def nearest(name: str, known: Sequence[str]) -> str:
     """The known names nearest to a misspelled one, as the end of an error message."""
-    close = get_close_matches(name, known, n=3, cutoff=0.5)
+    close = get_close_matches(name, known, n=3, cutoff=0.6)
+    best = SequenceMatcher(None, name, close[0]).ratio() if close else 0.0
+    close = [one for one in close if SequenceMatcher(None, name, one).ratio() > best - 0.1]  # as near as the nearest
     return f"nearest: {', '.join(close)}" if close else f"known: {', '.join(sorted(known)[:12])}"
 
 

@@ -208,9 +208,10 @@ def _write_rejected(this: Run) -> None:
 def _loaded(this: Run, source: Any, checkpoint: CheckpointConfig, training: bool = False) -> Any:
     """A fresh model, told about in one line and recorded with everything that a number may depend on."""
     config, task = _same_dtype(this), this.task
+    start = time.perf_counter()
     with this.phase("load"):
         model = loaded(config, task, source, checkpoint, training, this.say)
-    this.observer.phase(f"loaded in {this.timing['phases']['load']:.1f} s: {size(source, model)}")
+    this.observer.phase(f"loaded in {time.perf_counter() - start:.1f} s: {size(source, model)}")
     decoding = decoding_of(config, model) if this.way.generates and not training else None
     if decoding and strategy(decoding) not in this.header:  # the checkpoint's code or library says more than its files
         this.observer.phase(f"decoding in effect: {strategy(decoding)}")
@@ -272,7 +273,8 @@ def _train(this: Run, source: Any) -> None:
         return {name: estimate.value for name, estimate in summarise(task.evaluate, scores).items()}
 
     with this.phase("train"):
-        fine_tune(config, model, Course(corpus, validate, this.record.directory, this.observer, this.stop))
+        larger = task.evaluate.numbers[config.train.metric]
+        fine_tune(config, model, Course(corpus, validate, larger, this.record.directory, this.observer, this.stop))
 
 
 def _answer(this: Run, model: Any) -> None:

@@ -24,6 +24,6 @@ class Logged:
         """Tell it; predictions.jsonl keeps it."""
         self.observer.answer(row, prediction)
 
-    def progress(self, name: str, done: int, total: int | None, note: str) -> None:
+    def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
         """Tell it."""
-        self.observer.progress(name, done, total, note)
+        self.observer.progress(name, done, total, note, under_way)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -16,6 +16,7 @@ from runner.task import Way
 from runner.types import Features, Model, Row, Scores
 
 Batch = list["Answered"]
+LONGEST = 500  # characters of an input that predictions.jsonl keeps
 SHOWN = 3  # rows with unknown tokens that are named
 
 
@@ -40,7 +41,7 @@ class Predictor:
         say: told one line when something is done otherwise than asked (a fallback, a smaller batch).
         beat: called after every forward pass that makes new tokens.
         counts: prompt and new tokens, rows cut, skipped, or with tokens that the tokenizer does not know.
-        made: new tokens so far, those of rows under way too; about: one for each row of a forward pass.
+        made: new tokens so far, those of rows under way too.
         finished: rows that have been generated.
     """
 
@@ -86,7 +87,7 @@ class Predictor:
         starts = _starts(encoded)
         yield [self._answered(window[i], encoded[i], []) for i, count in enumerate(missing) if count == 0]
         interpret: Any = self.way.interpret
-        for done in run_batches(self.model, [f for _, f in flat], interpret.outputs, engine.batch_tokens):
+        for done in run_batches(self.model, [f for _, f in flat], interpret.outputs, engine.batch_tokens, self.say):
             finished = []
             for index, output in done:
                 place = flat[index][0]
@@ -97,14 +98,13 @@ class Predictor:
             yield [self._answered(window[i], encoded[i], outputs[i]) for i in finished]
 
     def _generated(self, rows: Iterable[Row]) -> Iterator[Batch]:
-        from runner.engine.decoding import Request, decode_all
+        from runner.engine.decoding import Order, Request, decode_all
 
         config, room = self.config, Room.of(self.model, self.config.decode)
         waiting: dict[int, tuple[Row, Features]] = {}
         skipped: Batch = []
 
         def requests() -> Iterator[Request]:
-            self.made = self.counts["new_tokens"]  # forget the forward passes of trials
             for window in windows(rows, config.data.window_rows):
                 encoded = [features[0] for features in self.way.encode(self.model, window)]
                 prompts = fitted(window, encoded, room, config.data.on_long_row)
@@ -119,38 +119,26 @@ class Predictor:
                     waiting[row["row"]] = (row, prompt)
                     yield Request(row["row"], prompt["input_ids"])
 
-        with self._counted():
-            for completion in decode_all(
-                self.model, requests(), config.decode, config.engine, config.seed, self.say, config.data.window_rows
-            ):
-                row, feature = waiting.pop(completion.row)
-                self.counts["new_tokens"] += sum(map(len, completion.ids))
-                self.finished += 1
-                answered = replace(
-                    self._answered(row, [feature], completion.ids),
-                    trace=self._readable(completion.trace),
-                    note=feature.get("note"),
-                    tokens=_one_or_all([len(ids) for ids in completion.ids]),
-                    ended=_one_or_all(getattr(completion, "ended", None)),
-                )
-                yield [*_taken(skipped), answered]
+        order = Order(config.decode, config.engine, config.seed, config.data.window_rows, self.say, self._passed)
+        for completion in decode_all(self.model, requests(), order):
+            row, feature = waiting.pop(completion.row)
+            self.counts["new_tokens"] += sum(map(len, completion.ids))
+            self.finished += 1
+            answered = replace(
+                self._answered(row, [feature], completion.ids),
+                trace=self._readable(completion.trace),
+                note=feature.get("note"),
+                tokens=_one_or_all([len(ids) for ids in completion.ids]),
+                ended=_one_or_all(getattr(completion, "ended", None)),
+            )
+            yield [*_taken(skipped), answered]
         self.made = self.counts["new_tokens"]
         yield _taken(skipped)
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        """Count tokens as they are made: progress is seen before the first row is finished."""
-        beams = self.config.decode.num_beams or 1
-
-        def passed(network: Any, inputs: Any, output: Any) -> None:
-            self.made += max(1, len(output.logits) // beams)
-            self.beat()
-
-        hook = self.model.network.register_forward_hook(passed)
-        try:
-            yield
-        finally:
-            hook.remove()
+    def _passed(self, tokens: int) -> None:
+        """Tokens count as they are made: progress is seen before the first row is finished."""
+        self.made += tokens
+        self.beat()
 
     def _answered(self, row: Row, features: Sequence[Features], outputs: Sequence[Any]) -> Answered:
         prediction = self.way.interpret(self.model, row, features, outputs)
@@ -199,9 +187,11 @@ def windows(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 def as_record(answered: Answered) -> Mapping[str, Any]:
     """A line of predictions.jsonl."""
     row = answered.row
+    canonical = {k: v for k, v in row.items() if k not in ("row", "place", "others")}
+    others = {k: v for k, v in row.get("others", {}).items() if k not in canonical}
     record: dict[str, Any] = {
         "row": row["row"],
-        "input": {k: _short(v) for k, v in row.items() if k not in ("row", "place")},
+        "input": {k: _short(v) for k, v in (canonical | others).items()},
         "prediction": answered.prediction,
         "scores": answered.scores,
     }
@@ -216,7 +206,17 @@ def as_record(answered: Answered) -> Mapping[str, Any]:
 
 
 def _short(value: Any) -> Any:
-    return value if not isinstance(value, str) or len(value) <= 500 else value[:499] + "…"
+    """What a line of JSON can hold, long texts cut off."""
+    if not isinstance(value, str) and len(str(value)) > LONGEST:
+        value = str(value)
+    if isinstance(value, Mapping):
+        return {str(key): _short(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_short(inner) for inner in value]
+    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    text = str(value)
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def unknown_token(processor: Any) -> int | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
+IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
 Row = Mapping[str, Any]  # one example under canonical column names: text, target ...; "row" is its index in the data
 Features = dict[str, Any]  # one example encoded, not padded: input_ids list of T ints, labels ...
 Scores = Mapping[str, float]  # the scores of one example: nll in nats, tokens, bytes, correct ...
@@ -34,15 +35,6 @@ class Encode(Protocol):
         Raises:
             DataError: when a row cannot be encoded; the message starts with its place in the data.
         """
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a run says about one row: the prediction and its per-example scores."""
-
-    row: int
-    prediction: Any
-    scores: Scores
 
 
 class Interpret(Protocol):
@@ -85,6 +77,9 @@ class Rule(Protocol):
 class Metric(Protocol):
     """Per-example scores, and their summary with an interval."""
 
+    def numbers(self) -> Mapping[str, bool]:
+        """The names of the numbers that `summarise` gives, and whether a larger one is better."""
+
     def score(self, row: Row, prediction: Any) -> Scores:
         """Scores of one example; empty when the metric does not apply to it."""
 
@@ -101,12 +96,13 @@ class Observer(Protocol):
     def answer(self, row: Row, prediction: Any) -> None:
         """A row has been answered."""
 
-    def progress(self, name: str, done: int, total: int | None, note: str) -> None:
-        """How far the work called `name` is; total is None when it is not known."""
+    def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
+        """How far the work called `name` is.
 
-
-class Tokens(Protocol):
-    """Anything with a forward pass over token ids (B, T) that returns logits (B, T, V)."""
-
-    def __call__(self, input_ids: Tensor, **inputs: Any) -> Any:
-        """The network's output with `.logits`."""
+        Args:
+            name: generating, scoring, train.
+            done: rows or steps.
+            total: None when it is not known.
+            note: its speed, its loss.
+            under_way: what is begun beside `done`, in the same unit: about.
+        """

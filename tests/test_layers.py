@@ -7,7 +7,23 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "runner"
 LAYERS = [  # from the lowest
-    ("", "errors", "types", "files", "stop", "quiet", "decode", "build", "grammar", "guard", "usage", "task", "config"),
+    (
+        "",
+        "errors",
+        "types",
+        "client",
+        "files",
+        "stop",
+        "quiet",
+        "decode",
+        "build",
+        "grammar",
+        "guard",
+        "usage",
+        "task",
+        "config",
+        "cjk",
+    ),
     ("encode", "teach", "metrics", "data"),
     ("engine",),
     ("interpret", "backends", "naming", "predictions", "record", "manifest"),

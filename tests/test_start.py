@@ -121,7 +121,10 @@ def test_each_job_of_a_sweep_has_its_own_directory_and_nothing_else_is_left(cli,
     assert ended.code == 0, ended.err
     assert len({path.name[-8:] for path in cli.runs}) == 2
     assert [path.name for path in cli.home.iterdir()] == ["outputs"]
-    assert "seed=0" in ended.out and "seed=1" in ended.out
+    told = ended.out.splitlines()
+    table = told[told.index("2 runs · 2 done · 0 failed") + 1 :]
+    assert [line.split()[0] for line in table] == ["seed=0", "seed=1"]
+    assert [line.split()[-1] for line in table] == sorted(str(run.relative_to(cli.home)) for run in cli.runs)
 
 
 def test_a_job_that_fails_in_a_sweep_costs_only_itself(cli, tiny):
@@ -131,8 +134,51 @@ def test_a_job_that_fails_in_a_sweep_costs_only_itself(cli, tiny):
     )
     assert ended.code == 2 and "none.txt" in ended.err and "Traceback" not in ended.err
     assert len(cli.runs) == 1
+    failed = next(line for line in ended.out.splitlines() if line.startswith("  data.path=none.txt"))
+    assert "1 done · 1 failed" in ended.out and "DataError: none.txt does not exist" in failed
 
 
 def test_mistakes_in_any_job_of_a_sweep_are_told_before_the_first_runs(cli, tiny):
     ended = cli("-m", f"checkpoint.name_or_path={tiny}", "decode.top_p=0.5,2", "data.prompts=[春]")
     assert ended.code == 2 and "0 < top_p <= 1 must hold, but got 2" in ended.err and not cli.runs
+
+
+def test_a_flag_may_stand_between_overrides(cli, tiny):
+    common = (f"checkpoint.name_or_path={tiny}", "data.prompts=[春]", "decode.max_new_tokens=3")
+    ended = cli("engine.threads=1", "-m", "seed=1,2", *common)
+    assert ended.code == 0 and len(cli.runs) == 2, ended.err
+    shown = cli("seed=3", "--cfg", "job", "decode=beam")
+    assert shown.code == 0 and "seed: 3" in shown.out and "num_beams: 4" in shown.out
+
+
+def test_completion_asked_for_by_no_shell_is_a_mistake(cli, monkeypatch):
+    monkeypatch.delenv("COMP_LINE", raising=False)
+    ended = cli("-sc", "query=bash")
+    assert ended.code == 2 and "-sc query  is asked by the shell" in ended.err and "Traceback" not in ended.err
+
+
+def test_completion_is_still_told_to_a_shell(cli, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", "runner decode=gr")
+    ended = cli("-sc", "query=bash")
+    assert ended.code == 0 and "decode=greedy" in ended.out, ended.err
+
+
+@pytest.mark.parametrize(("asked", "problems"), [
+    (["decode.temprature=0.5", "decode.top_p=2"],
+     ["2 problems in the configuration:", "  decode.temprature  no such key; nearest: decode.temperature",
+      "  decode.top_p       0 < top_p <= 1 must hold, but got 2.0"]),
+    (["decode.top_p=2"],
+     ["1 problem in the configuration:", "  decode.top_p  0 < top_p <= 1 must hold, but got 2.0"]),
+])  # fmt: skip
+def test_problems_are_told_in_one_form(cli, asked, problems):
+    ended = cli(*asked)
+    assert ended.code == 2 and ended.err.splitlines() == problems
+
+
+def test_only_what_is_truly_near_is_named():
+    from runner.errors import nearest
+
+    keys = ["decode.temperature", "decode.trace", "decode.rule", "decode.top_p", "decode.top_k", "decode.top_h"]
+    assert nearest("decode.temprature", keys) == "nearest: decode.temperature"
+    assert nearest("decode.top_q", keys).count("decode.") == 3
+    assert nearest("xyz", ["beam", "step"]) == "known: beam, step"

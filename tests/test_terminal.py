@@ -1,11 +1,13 @@
 """What a person sees: plain lines off a terminal, texts as they are, nothing that steers the terminal."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
 
-from runner.terminal import SHOWN, Terminal
+from runner.summary import Job, estimate, shown_again, summary, sweep_table
+from runner.terminal import PLAIN_S, SHOWN, Terminal
 from runner.types import Estimate
 
 
@@ -18,6 +20,22 @@ def terminal():
 
 def text(terminal):
     return terminal.console.file.getvalue()
+
+
+def answers(terminal):
+    """The lines without the blank one before them."""
+    return text(terminal).removeprefix("\n").splitlines()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds that pass only when a test says so."""
+
+    class Clock:
+        now = 100.0
+
+    monkeypatch.setattr("runner.terminal.time.monotonic", lambda: Clock.now)
+    return Clock
 
 
 def on_a_terminal(monkeypatch, **environment):
@@ -34,7 +52,25 @@ def on_a_terminal(monkeypatch, **environment):
 def test_markup_in_texts_is_shown_literally(terminal, prompt):
     terminal.answer({"text": prompt}, f"{prompt} and on [i]")
     terminal.phase(f"loaded {prompt}")
-    assert text(terminal) == f"  {prompt} and on [i]\nloaded {prompt}\n"
+    assert answers(terminal) == [f"  {prompt:<16}  {prompt} and on [i]", f"loaded {prompt}"]
+
+
+def test_the_prompt_stands_in_a_column_and_later_lines_keep_the_indent(terminal):
+    terminal.answer({"row": 0, "text": "春 江"}, "春江花月夜，\n何处不相逢。")
+    terminal.answer({"row": 1, "text": "a prompt that is longer than its column"}, "no repetition")
+    assert answers(terminal) == [
+        "  春 江             春江花月夜，",
+        "                    何处不相逢。",
+        "  a prompt that i…  no repetition",
+    ]
+
+
+def test_on_a_terminal_the_prompt_in_the_text_is_dim_and_long_texts_keep_the_indent(monkeypatch):
+    shown = on_a_terminal(monkeypatch, TERM="xterm-256color")
+    shown.console.width = 40
+    shown.answer({"text": "春江"}, "春江" + "花" * 12)
+    assert "\x1b[2m春江\x1b[0m花花" in text(shown)
+    assert text(shown).splitlines()[-1] == " " * 20 + "花" * 4  # 20 cells beside the indent: 10 characters
 
 
 def test_off_a_terminal_there_are_no_escapes(terminal):
@@ -47,47 +83,93 @@ def test_without_colour_there_is_none(monkeypatch):
     shown = on_a_terminal(monkeypatch, NO_COLOR="1", TERM="xterm-256color")
     shown.phase("a [red]line[/red]")
     shown.answer({"text": "春"}, "春江")
+    shown.answer({"row": 1, "text": "春"}, None)
     assert "\x1b[3" not in text(shown)
 
 
 def test_control_characters_do_not_steer_the_terminal(terminal):
-    terminal.answer({"text": "a"}, "a\x1b[2J\x1b]52;c;aGk=\x07\x9b31m\u202egnp")
+    terminal.answer({"text": "a\x1b[2J"}, "a\x1b[2J\x1b]52;c;aGk=\x07\x9b31m\u202egnp")
     terminal.phase("\x1b]0;title\x07")
-    assert text(terminal) == "  a\\x1b[2J\\x1b]52;c;aGk=\\x07\\x9b31m\\u202egnp\n\\x1b]0;title\\x07\n"
+    told = ["  a\\x1b[2J          a\\x1b[2J\\x1b]52;c;aGk=\\x07\\x9b31m\\u202egnp", "\\x1b]0;title\\x07"]
+    assert answers(terminal) == told
 
 
 def test_what_is_no_text_is_shown_all_the_same(terminal):
     terminal.answer({"text": "\ud800"}, "\ud800x")
-    assert text(terminal) == "  \\ud800x\n"
+    assert answers(terminal) == ["  \\ud800            \\ud800x"]
 
 
-def test_poems_are_printed_whole_and_only_the_first(terminal):
-    for number in range(SHOWN + 5):
-        terminal.answer({"text": "春"}, f"春江{number}，\n花月夜。" + "长" * 300)
+def test_poems_are_printed_whole_and_only_the_first_and_the_others_are_counted(terminal):
+    for number in range(SHOWN + 480):
+        terminal.answer({"row": number, "text": "春"}, f"春江{number}，花月夜。" + "长" * 300)
+    terminal.close()
     assert text(terminal).count("长" * 300) == SHOWN
+    assert answers(terminal)[-1] == "… 480 more in predictions.jsonl"
 
 
 def test_several_texts_of_a_row_are_printed_each(terminal):
     terminal.answer({"text": "a"}, ["a b", "a c"])
-    assert text(terminal) == "  a b\n  a c\n"
+    assert answers(terminal) == [f"  {'a':<16}  a b", f"{'':<20}a c"]
+
+
+def test_a_skipped_row_is_shown_as_such(terminal):
+    terminal.answer({"text": "春"}, None)
+    assert answers(terminal) == ["  春                skipped: predictions.jsonl says why"]
+
+
+def test_answers_wait_for_those_of_the_rows_before(terminal, clock):
+    for row in (2, 0, 3, 1):
+        terminal.answer({"row": row, "text": ""}, f"text {row}")
+    assert re.findall(r"text \d", text(terminal)) == ["text 0", "text 1", "text 2", "text 3"]
+    assert not re.search(r"^ +\d ", text(terminal), re.MULTILINE)
+
+
+def test_an_answer_that_would_have_to_wait_long_is_shown_with_its_number(terminal, clock):
+    terminal.answer({"row": 7, "text": ""}, "text 7")
+    assert text(terminal) == ""
+    clock.now += 3
+    terminal.progress("generating", 1, 9, "")
+    assert answers(terminal)[0].split() == ["7", "text", "7"]
+
+
+def test_what_was_held_back_is_shown_at_the_end(terminal, clock):
+    terminal.answer({"row": 1, "text": ""}, "text 1")
+    terminal.close()
+    assert "1  " in text(terminal) and "text 1" in text(terminal)
 
 
 def test_numbers_wait_for_the_summary(terminal):
     terminal.answer({"text": "a"}, {"perplexity": 3.0})
-    terminal.metrics({"loss": Estimate(1.23456, 1.0, 2.0, 1234), "accuracy": Estimate(0.5, 0.25, 0.75, 9)})
-    assert text(terminal) == "loss      1.235 [1, 2]  n 1,234\naccuracy  0.5 [0.25, 0.75]  n 9\n"
+    terminal.close()
+    assert text(terminal) == ""
 
 
-def test_progress_off_a_terminal_is_a_line_at_the_end(terminal, monkeypatch):
-    terminal.told = float("inf")
-    for done in range(1, 4):
+def test_progress_off_a_terminal_is_a_line_at_the_end(terminal, clock):
+    for done in range(4):
         terminal.progress("scoring", done, 3, "")
     terminal.progress("scoring", 3, 3, "")
     assert text(terminal) == "scoring 3/3\n"
 
 
-def test_progress_without_a_known_total(terminal):
-    terminal.told = float("-inf")
+def test_progress_off_a_terminal_takes_its_time_and_never_says_zero(terminal, clock):
+    terminal.progress("generating", 0, 9, "")
+    clock.now += PLAIN_S - 1
+    terminal.progress("generating", 1, 9, "5 tokens/s")
+    assert text(terminal) == ""
+    clock.now += 2
+    terminal.progress("scoring", 1, 9, "")  # its clock starts now
+    terminal.progress("generating", 2, 9, "5 tokens/s")
+    assert text(terminal) == "generating 2/9 · 5 tokens/s\n"
+    clock.now += PLAIN_S + 1
+    terminal.progress("training", 0, 9, "")
+    clock.now += PLAIN_S + 1
+    terminal.progress("training", 0, 9, "")
+    assert "0/9" not in text(terminal)
+
+
+def test_progress_without_a_known_total(terminal, clock):
+    terminal.progress("reading", 0, None, "rows")
+    clock.now += PLAIN_S + 1
     terminal.progress("reading", 7, None, "rows")
     assert text(terminal) == "reading 7/? · rows\n"
 
@@ -97,13 +179,104 @@ def test_a_bar_on_a_terminal_is_taken_down(monkeypatch):
     shown.progress("generating", 1, 2, "5 tokens/s")
     shown.progress("scoring", 2, 2, "")
     shown.close()
-    assert shown.bar is None and "generating" in text(shown)
+    assert shown.bar is None and "generating" in text(shown) and "· 5 tokens/s" in text(shown)
 
 
-def test_a_command_prints_poems_a_summary_and_where_the_results_are(cli, tiny):
+def test_the_bar_moves_before_the_first_row_is_done(monkeypatch, clock):
+    shown = on_a_terminal(monkeypatch, TERM="xterm-256color")
+    shown.progress("generating", 0, 4, "")
+    clock.now += 1
+    shown.progress("generating", 0, 4, "90 tokens/s", 1.5)
+    (task,) = shown.bar.tasks
+    shown.close()
+    assert task.completed == 1.5 and task.fields["of"] == "0/4"
+
+
+def test_a_command_prints_a_header_poems_a_summary_and_where_the_results_are(cli, tiny):
     ended = cli(f"checkpoint.name_or_path={tiny}", "data.prompts=['春江', '[bold]花']", "decode.max_new_tokens=4")
     lines = ended.out.splitlines()
     assert ended.code == 0, ended.err
-    assert any(line.startswith("  春江") for line in lines)
-    assert lines[-1].startswith("outputs/causal_lm/") and "predictions.jsonl" in lines[-1]
+    assert lines[0] == "causal_lm · tiny · 2 prompts · greedy"
+    assert re.fullmatch(r"loaded in \d+\.\d s: [\d,]+ parameters, float32, (cpu|cuda:0)", lines[1])
+    assert [line.split()[0] for line in lines if line.startswith("  ")] == ["春江", "[bold]花"]
+    summed = lines.index(next(line for line in lines if line.startswith("2 answers")))
+    assert re.fullmatch(r"2 answers, 0 well-formed · [\d.]+ s · peak [\d,]+ MB", lines[summed])
+    assert lines[summed + 1] == "well-formed  0.000 [0.000, 0.658]  n 2"
+    assert lines[-1].startswith("outputs/causal_lm/") and lines[-1].endswith("        report.html  predictions.jsonl")
     assert "\x1b" not in ended.out
+
+
+def test_the_same_command_again_shows_the_same_and_how_to_get_another(cli, tiny):
+    arguments = (f"checkpoint.name_or_path={tiny}", "data.prompts=[春江, 花]", "decode.max_new_tokens=4", "seed=4")
+    first, again = (cli(*arguments, "decode.do_sample=true") for _ in range(2))
+    assert first.out.splitlines()[0] == "causal_lm · tiny · 2 prompts · sample(temperature 1.0, top_k 50) · seed 4"
+    told = r"^done (just now|\d .* ago), shown from outputs/\S+; rerun=true runs it again, seed=5 draws others$"
+    assert re.search(told, again.out, re.MULTILINE)
+    shown = [[line for line in ended.out.splitlines() if line.startswith("  ")] for ended in (first, again)]
+    assert shown[0] == shown[1] and len(shown[0]) == 2
+    greedy = [cli(*arguments) for _ in range(2)][1]
+    assert "rerun=true runs it again\n" in greedy.out and "seed" not in greedy.out.splitlines()[0]
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(5, "just now"), (130, "2 minutes ago"), (3700, "1 hour ago"),
+                                               (3 * 86_400, "3 days ago"), (None, "before")])  # fmt: skip
+def test_how_long_ago_a_run_was_done(tmp_path, seconds, told):
+    import json
+    from datetime import UTC, datetime, timedelta
+
+    from runner.compose import compose
+    from runner.config import freeze
+
+    ended = None if seconds is None else (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
+    (tmp_path / "status.json").write_text(json.dumps({"ended": ended}))
+    config = freeze(compose(["seed=7"]))
+    assert shown_again(config, tmp_path) == f"done {told}, shown from {tmp_path}; rerun=true runs it again"
+
+
+def test_the_summary_counts_what_was_good_skipped_and_spent(tmp_path):
+    import json
+
+    phases = {"load": 3.0, "train": 90.0, "predict": 1.02}
+    manifest = {"data": {"rows": 5}, "decoding": {"do_sample": True}}
+    timing = {"skipped_rows": 1, "peak_mb": 410.2, "phases": phases}
+    for name, content in (("manifest", manifest), ("timing", timing)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    metrics = {"well_formed": Estimate(0.75, 0.3, 0.95, 4), "loss": Estimate(4.25, None, None, 1)}
+    assert list(summary(tmp_path, metrics)) == [
+        "4 answers, 3 well-formed, 1 skipped · trained in 1 min 30 s · 1.0 s · peak 410 MB",
+        "well-formed  0.750 [0.300, 0.950]  n 4",
+        "loss         4.250  n 1",
+        f"{tmp_path}        report.html  predictions.jsonl",
+    ]
+    assert estimate(Estimate(1234.5, 1200.0, 1300.4, 9)) == "1,234 [1,200, 1,300]"
+
+
+def test_a_sweep_ends_in_a_table_of_what_differs_and_what_came_of_it():
+    good = {"well_formed": Estimate(0.5, 0.25, 0.75, 9)}
+    jobs = [
+        Job(["decode=beam", "seed=1"], "outputs/a", good),
+        Job(["decode=beam", "seed=2"], "", None, "DataError: " + "x y " * 30),
+    ]
+    table = list(sweep_table(jobs))
+    assert table[0] == "2 runs · 1 done · 1 failed"
+    assert table[1] == f"  seed=1  {'well-formed 0.500 [0.250, 0.750]':<{len(table[2]) - 10}}  outputs/a"
+    assert table[2].startswith("  seed=2  DataError: x y") and table[2].endswith(" …") and len(table[2]) <= 70
+
+
+def test_settings_that_change_nothing_are_not_told_and_the_library_s_defaults_that_do_are():
+    from transformers import GenerationConfig
+
+    from runner.decode import DecodeConfig
+    from runner.loaded import SAMPLED, SEARCHED, in_effect, strategy
+
+    library = GenerationConfig()._get_default_generation_params()
+    assert {name: library[name] for name in SAMPLED | SEARCHED} == SAMPLED | SEARCHED
+    stored = {"output_attentions": False, "_from_model_config": True, "top_p": 1.0, "eos_token_id": 3, "min_p": None}
+    plain = in_effect(stored, DecodeConfig())
+    assert plain == {"do_sample": False, "eos_token_id": 3} and strategy(plain) == "greedy"
+    drawn = in_effect(stored | {"do_sample": True, "repetition_penalty": 1.2}, DecodeConfig())
+    assert drawn == {"do_sample": True, "temperature": 1.0, "top_k": 50, "eos_token_id": 3, "repetition_penalty": 1.2}
+    assert strategy(drawn) == "sample(temperature 1.0, top_k 50, repetition_penalty 1.2)"
+    assert strategy(in_effect({"num_beams": 4}, DecodeConfig())) == "beam(num_beams 4)"
+    rule = DecodeConfig(loop="step", rule={"_target_": "my_rules.Fresh", "last": 4})
+    assert strategy(in_effect({}, rule)) == "step Fresh(last 4)"

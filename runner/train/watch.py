@@ -21,21 +21,20 @@ from runner.types import Observer
 class Watch(TrainerCallback):  # type: ignore[misc]
     """Seals checkpoints, keeps training.jsonl equal to the log history, stops on request or for want of progress."""
 
-    def __init__(
-        self, history: Path, observer: Observer, stop: Stop, metric: str, maximise: bool, patience: int | None
-    ):
+    def __init__(self, history: Path, observer: Observer, stop: Stop, metric: str, larger: bool, patience: int | None):
         self.history, self.observer, self.stop = history, observer, stop
-        self.metric, self.maximise, self.patience = metric, maximise, patience
+        self.metric, self.larger, self.patience = metric, larger, patience
         self.note = ""
         self.began = (time.monotonic(), 0)
 
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Remember where the clock started."""
+        """Remember where the clock started, and show where a resumed training begins."""
         self.began = (time.monotonic(), state.global_step)
+        self._show(state)
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Show progress; on request, save and stop."""
-        self.observer.progress("train", state.global_step, state.max_steps, self.note + self._left(state))
+        self._show(state)
         if self.stop:
             control.should_save = control.should_training_stop = True
 
@@ -52,6 +51,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             if not math.isfinite(loss):
                 raise RunFailed(f"the loss is {loss} at step {state.global_step}: try a lower train.learning_rate")
             self.note = f"loss {loss:.3f}"
+            self._show(state)
         validation = (logs or {}).get(f"eval_{self.metric}")
         if validation is not None:
             self.observer.phase(f"step {state.global_step}: validation {self.metric} {validation:.4f}")
@@ -62,11 +62,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Stop after `patience` evaluations without a better metric; counted from the history, so that it resumes."""
         values = [entry[f"eval_{self.metric}"] for entry in state.log_history if f"eval_{self.metric}" in entry]
-        best = max(values) if self.maximise else min(values)
+        best = max(values) if self.larger else min(values)
         since = len(values) - 1 - values.index(best)
         if self.patience is not None and since >= self.patience:
             self.observer.phase(f"stopped early: no better {self.metric} in {since} evaluations")
             control.should_training_stop = True
+
+    def _show(self, state: TrainerState) -> None:
+        told = [note for note in (self.note, self._left(state)) if note]
+        self.observer.progress("train", state.global_step, state.max_steps, " · ".join(told))
 
     def _left(self, state: TrainerState) -> str:
         clock, step = self.began
@@ -74,4 +78,4 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         if done < 1:
             return ""
         left = (time.monotonic() - clock) / done * (state.max_steps - state.global_step)
-        return f" · {int(left // 60)}:{int(left % 60):02d} left"
+        return f"{int(left // 60)}:{int(left % 60):02d} left"

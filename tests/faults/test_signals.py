@@ -20,6 +20,10 @@ def answered(home):
     return any(path.stat().st_size for path in home.glob("outputs/*/*/predictions.jsonl"))
 
 
+def where(cli):
+    return f"{cli.runs[0].relative_to(cli.home)}        report.html"
+
+
 def whole_rows(path):
     """The rows of the file, each of which must be whole."""
     return [json.loads(line)["row"] for line in path.read_text().splitlines()]
@@ -35,11 +39,11 @@ def test_a_signal_stops_after_the_batch_and_keeps_every_finished_row(cli, fork, 
     kept = whole_rows(predictions(cli.home))
     assert 0 < len(kept) < 120
     assert "stopping after this batch (again to stop now)" in job.told
-    assert f"stopped, {len(kept)} of 120 rows kept" in job.told
+    assert f"stopped at {len(kept)} of 120 rows; the same command goes on\n{where(cli)}" in job.told
     assert "Traceback" not in job.told
     assert cli.status()["state"] == "stopped"
     log = (cli.runs[0] / "log.txt").read_text()
-    assert f"stopped: stopped, {len(kept)} of 120 rows kept" in log
+    assert f"stopped: stopped at {len(kept)} of 120 rows" in log
     again = fork(*arguments, "engine.slots=32")
     assert again.wait() == 0
     assert f"{len(kept)} of 120 rows kept from before" in again.told
@@ -51,12 +55,12 @@ def test_a_second_signal_stops_at_once_and_leaves_whole_rows(cli, fork, tiny, ro
     arguments = (*SLOW, f"checkpoint.name_or_path={tiny}", f"data.path={rows(120)}", "decode.num_beams=2",
                  "engine.slots=400")  # fmt: skip
     job = fork(*arguments)
-    job.until(lambda: "120 rows of" in job.told)
+    job.until(lambda: "120 prompts of" in job.told)
     job.signal(signal.SIGINT)
     job.until(lambda: "stopping after this batch (again to stop now)" in job.told)
     job.signal(signal.SIGINT)
     assert job.wait() == 130
-    assert job.told.rstrip().endswith("interrupted")
+    assert job.told.rstrip().endswith(f"interrupted\n{where(cli)}")
     assert "Traceback" not in job.told
     assert cli.status()["state"] == "stopped"
 

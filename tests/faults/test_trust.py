@@ -95,5 +95,5 @@ def test_a_task_whose_name_is_no_plain_word_is_refused(cli, arguments, name):
     """It is a directory below the output directory."""
     ended = cli(*arguments, f"task.name='{name}'")
     assert ended.code == 2
-    assert ended.err.startswith("ConfigError: task.name  ")
+    assert ended.err.startswith("1 problem in the configuration:\n  task.name  ")
     assert list(cli.home.iterdir()) == []

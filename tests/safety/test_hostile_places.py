@@ -47,9 +47,10 @@ def test_a_folder_called_runner_is_not_imported_by_the_command(canary, tmp_path)
                                       "task.predict.encode._target_=distutils.spawn.spawn",
                                       "hydra.searchpath=[pkg://antigravity]"))  # fmt: skip
 @pytest.mark.parametrize("flags", ([], ["-m"]), ids=lambda flags: " ".join(flags))
-def test_a_hostile_command_ends_with_2_and_one_line(spawn, canary, tmp_path, override, flags):
+def test_a_hostile_command_ends_with_2_and_one_problem(spawn, canary, tmp_path, override, flags):
     (tmp_path / "there").mkdir()
     process = spawn(*flags, override, cwd=tmp_path / "there")
     out, _ = process.communicate(timeout=120)
-    assert process.returncode == 2 and len(out.strip().splitlines()) == 1, out
+    assert process.returncode == 2 and len(out.strip().splitlines()) == 2, out
+    assert out.startswith("1 problem in the configuration:\n  ")
     assert not canary.exists() and not list((tmp_path / "there").iterdir())

@@ -1,5 +1,7 @@
 """A configuration names classes; whatever else it names is refused in one line before anything is loaded."""
 
+import re
+
 import pytest
 
 from runner.build import build
@@ -52,11 +54,11 @@ PLACES = ("task.predict.encode", "task.predict.interpret", "task.evaluate.encode
 
 @pytest.mark.parametrize("target", CALLS)
 @pytest.mark.parametrize("place", ("task.predict.encode", "decode.rule"))
-def test_a_hostile_target_is_refused_in_one_line(cli, untouched, target, place):
+def test_a_hostile_target_is_refused_as_one_problem(cli, untouched, target, place):
     written = target if target.startswith(('"', "[")) or target in ("null", "42") else f"'{target}'"
     step = ["decode.loop=step"] if place == "decode.rule" else []
     ended = cli(*step, f"{place}._target_={written}")
-    assert ended.code == 2 and len(ended.err.strip().splitlines()) == 1, ended.err
+    assert ended.code == 2 and ended.err.startswith("1 problem in "), ended.err
     assert "Traceback" not in ended.err and f"{place}._target_" in ended.err
     untouched()
 
@@ -97,7 +99,7 @@ NOWHERE = (  # places that build nothing
 @pytest.mark.parametrize("override", NOWHERE)
 def test_a_target_where_nothing_is_built_is_refused(cli, untouched, override):
     ended = cli(override)
-    assert ended.code == 2 and "_target_  names code: only task.* and decode.rule" in ended.err, ended.err
+    assert ended.code == 2 and re.search(r"_target_ +names code: only task.\* and decode.rule", ended.err), ended.err
     untouched()
 
 
