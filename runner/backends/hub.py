@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.client import client
 from runner.errors import CheckpointError
 from runner.quiet import quiet
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi, ResolvedRevision
+    from huggingface_hub import ResolvedRevision
 
 ANSWER_S = 10.0  # how long the hub may take to answer before the cache is used
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -41,7 +41,7 @@ class Repository:
         """
         with _told(self.name, self.revision, fetching=True):
             return Path(
-                _api().snapshot_download(
+                client().snapshot_download(
                     self.name,
                     revision=self.revision,
                     allow_patterns=list(patterns),
@@ -67,7 +67,7 @@ def _resolve(name: str, revision: str | None) -> Repository:
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionResolutionError
 
-    api = _api()
+    api = client()
     if revision is not None and COMMIT.fullmatch(revision) and _cached(name, revision):
         return Repository(name, api.resolve_revision(name, revision=revision), reachable=True)
     try:
@@ -94,13 +94,6 @@ def _cached(name: str, commit: str) -> bool:
         return bool(get_cached_repo_tree(name, revision=commit))
     except CachedRepoTreeNotFoundError:
         return False
-
-
-def _api() -> HfApi:
-    """The token comes from the environment only, and the user agent tells nothing about this machine."""
-    from huggingface_hub import HfApi
-
-    return HfApi(token=os.environ.get("HF_TOKEN") or False, headers={"user-agent": "runner"})
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from runner.client import client, token
 from runner.config import DataConfig
 from runner.data.read import Item
 from runner.data.sources import Source
@@ -15,6 +16,7 @@ from runner.quiet import quiet
 ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")  # name or owner/name
 ANSWER_S = 10  # seconds that the hub may take to answer
 BATCH = 256  # rows decoded at a time
+PLAIN = {"string", "large_string", "bool", "int8", "int16", "int32", "int64", "float32", "float64"}
 COMMIT = re.compile(r"@([0-9a-f]{40})/")
 
 
@@ -29,6 +31,10 @@ class HubSplit:
     def columns(self) -> list[str]:
         """Those of its schema."""
         return list(self.dataset.column_names)
+
+    def plain(self) -> list[str]:
+        """Those that are texts and numbers: others (pictures, sounds) would have to be decoded."""
+        return [name for name, kind in self.dataset.features.items() if getattr(kind, "dtype", "binary") in PLAIN]
 
     def items(self, wanted: Sequence[str]) -> Iterator[Item]:
         """The rows of the wanted columns, numbered from 1."""
@@ -63,7 +69,7 @@ def hub_splits(data: DataConfig) -> dict[str, Source]:
         raise DataError(f"{data.path!r} is no dataset but a file format: give the file as data.path")
     try:
         with quiet(), _offline_if_unreachable(data):
-            loaded = datasets.load_dataset(data.path, data.name, revision=data.revision)
+            loaded = datasets.load_dataset(data.path, data.name, revision=data.revision, token=token())
     except Exception as error:  # whatever the library raises, told in one line; the cause stays attached
         raise DataError(_reason(data, error)) from error
     return {
@@ -77,12 +83,12 @@ def _offline_if_unreachable(data: DataConfig) -> Iterator[None]:
     """One request settles whether the hub is there; the library alone would ask for half a minute."""
     import datasets
     from httpx2 import TransportError
-    from huggingface_hub import HfApi, constants
+    from huggingface_hub import constants
     from huggingface_hub.errors import HfHubHTTPError
 
     known = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
     try:
-        HfApi().dataset_info(str(data.path), revision=data.revision, timeout=ANSWER_S)
+        client().dataset_info(str(data.path), revision=data.revision, timeout=ANSWER_S)
     except TransportError:
         constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = True
     except (HfHubHTTPError, ConnectionError):

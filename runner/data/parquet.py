@@ -17,6 +17,15 @@ def columns(path: Path) -> list[str]:
         return list(file.schema_arrow.names)
 
 
+def plain(path: Path) -> list[str]:
+    """The names of those that hold texts and numbers."""
+    from pyarrow import types
+
+    with _file(path) as file:
+        kinds = (types.is_string, types.is_large_string, types.is_integer, types.is_floating, types.is_boolean)
+        return [field.name for field in file.schema_arrow if any(kind(field.type) for kind in kinds)]
+
+
 def rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[int, dict[str, Any], str]]:
     """(number from 1, values, problem) of every row, of the wanted columns only."""
     number = 0

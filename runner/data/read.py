@@ -26,6 +26,7 @@ class Format:
 
     columns: Callable[[Path], list[str] | None]  # None: every row names its own
     items: Callable[[Path, Sequence[str]], Iterator[Item]]  # of the wanted columns; a reader may give more
+    plain: Callable[[Path], list[str]] = lambda path: []  # what must be wanted to be given: columns of texts, numbers
 
 
 def format_of(path: Path) -> Format | None:
@@ -94,5 +95,5 @@ FORMATS = {
     ".json": Format(lambda path: None, json_items),
     ".csv": Format(partial(tables.header, cut=tables.csv_cells), partial(table_items, cut=tables.csv_cells)),
     ".tsv": Format(partial(tables.header, cut=tables.tsv_cells), partial(table_items, cut=tables.tsv_cells)),
-    ".parquet": Format(parquet.columns, parquet_items),
+    ".parquet": Format(parquet.columns, parquet_items, parquet.plain),
 }

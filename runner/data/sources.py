@@ -22,6 +22,9 @@ class Source(Protocol):
     def columns(self) -> list[str] | None:
         """The names of its columns; None: every row names its own."""
 
+    def plain(self) -> list[str]:
+        """Those of its columns that hold texts and numbers, as far as it is known before rows are read."""
+
     def items(self, wanted: Sequence[str]) -> Iterator[Item]:
         """Every row, good or bad; columns that are not wanted may be left out."""
 
@@ -46,6 +49,10 @@ class Files:
     def columns(self) -> list[str] | None:
         """Those of the first file."""
         return _format(self.paths[0]).columns(self.paths[0])
+
+    def plain(self) -> list[str]:
+        """Those of the first file."""
+        return _format(self.paths[0]).plain(self.paths[0])
 
     def items(self, wanted: Sequence[str]) -> Iterator[Item]:
         """The rows of one file after the other."""
@@ -74,6 +81,10 @@ class Prompts:
     def columns(self) -> list[str]:
         """A prompt is a text."""
         return ["text"]
+
+    def plain(self) -> list[str]:
+        """The same."""
+        return self.columns()
 
     def items(self, wanted: Sequence[str]) -> Iterator[Item]:
         """A row per prompt."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,8 @@ def open_split(data: DataConfig, which: str, columns: Sequence[str]) -> Split:
 
     "rows" is data.split, else test, else validation, else train, else the only file. Where no validation split
     exists, data.validation_share of the train rows is held out by a hash of the row's index: "train" iterates
-    without them, and their bad rows are counted with "train". data.limit cuts each split after that many good rows,
-    and what lies behind the cut is neither read nor checked.
+    without them, and their bad rows are counted with "train". data.limit is so many good rows of "rows", and of the
+    source of "train"; what lies behind is neither read nor checked. A validation split of its own is read whole.
 
     Args:
         data: where rows come from.
@@ -45,7 +45,8 @@ def open_split(data: DataConfig, which: str, columns: Sequence[str]) -> Split:
     known = choice.source.columns()
     if known:  # an empty file has none, and is told by its missing rows
         _require(column_problems(columns, names, known, choice.source.label))
-    reader = Reader(choice, names, tuple(columns), data.limit)
+    limit = None if which == "validation" and choice.part is None else data.limit
+    reader = Reader(choice, names, tuple(columns), limit, others=which != "train")
     stamp = choice.source.stamp()
     files = choice.source.digests()
     count, rejected, first = reader.check(known is None)
@@ -65,7 +66,7 @@ class Split:
     name: str  # poems_small/test, corpus.txt
     count: int  # good rows
     rejected: int  # bad rows left out
-    files: Mapping[str, str]  # path -> sha256; {"inline": ...} for prompts; id@commit/split -> fingerprint
+    files: Mapping[str, str]  # file name -> sha256; {"inline": ...} for prompts; id@commit/split -> fingerprint
     _reader: Reader = field(repr=False)
     _stamp: Any = field(repr=False)
 
@@ -73,19 +74,21 @@ class Split:
         return self.count
 
     def __iter__(self) -> Iterator[Row]:
-        """Each row: `row` is its index among the good ones, `place` where it stands, then the mapped columns."""
-        return self.rows(())
+        """Each row: `row` is its index among the good ones, `place` where it stands, then the mapped columns.
 
-    def rows(self, skip: Container[int]) -> Iterator[Row]:
-        """The same without the rows of these indices."""
+        `others` holds its other columns, where it has any: ids and whatever else people find a row by.
+        """
         self._unchanged()
         names = tuple(self._reader.names.items())
-        for item, index in self._reader.judged():
-            if index is not None and index not in skip:
+        used = set(self._reader.names.values())
+        for item, index in self._reader.judged(self._reader.shown()):
+            if index is not None:
                 row: dict[str, Any] = {"row": index, "place": item.place}
                 for canonical, name in names:
                     if name in item.values:
                         row[canonical] = item.values[name]
+                if self._reader.others and not item.values.keys() <= used:
+                    row["others"] = {name: value for name, value in item.values.items() if name not in used}
                 yield row
 
     def bad(self) -> Iterator[dict[str, str]]:
@@ -93,7 +96,7 @@ class Split:
         self._unchanged()
         if _is_held_out(self._reader.choice):
             return
-        for item, index in self._reader.judged():
+        for item, index in self._reader.judged(self._reader.shown()):
             if index is None:
                 yield {"place": item.place, "problem": item.problem, "content": _excerpt(item.content)}
 
@@ -109,25 +112,29 @@ class Reader:
     choice: Choice
     names: Mapping[str, str]  # canonical name -> name in the data
     needed: tuple[str, ...]  # canonical names that every row must hold
-    limit: int | None  # good rows
+    limit: int | None  # good rows of the source; of the split, where no share of the source is held out
+    others: bool  # whether rows keep the columns that are not mapped
 
-    def judged(self) -> Iterator[tuple[Item, int | None]]:
+    def shown(self) -> Sequence[str]:
+        """The columns that rows keep."""
+        return list(dict.fromkeys([*self.names.values(), *(self.choice.source.plain() if self.others else ())]))
+
+    def judged(self, wanted: Sequence[str]) -> Iterator[tuple[Item, int | None]]:
         """Every row of the split with its index among the good ones, and every bad row of the source with None."""
         part = self.choice.part
         needed = {canonical: self.names[canonical] for canonical in self.needed}
         index = -1  # among the good rows of the source
         count = 0  # good rows of the split
-        for item in self.choice.source.items(tuple(self.names.values())):
+        for item in self.choice.source.items(wanted):
             problem = item.problem or row_problem(item.values, needed)
             if problem:
                 yield item._replace(problem=problem), None
                 continue
             index += 1
-            if part is not None and not part(index):
-                continue
-            yield item, count
-            count += 1
-            if count == self.limit:
+            if part is None or part(index):
+                yield item, count
+                count += 1
+            if index + 1 == self.limit:
                 return
 
     def check(self, rows_name_columns: bool) -> tuple[int, int, list[Item]]:
@@ -138,7 +145,7 @@ class Reader:
         """
         count, rejected, first = 0, 0, list[Item]()
         seen: dict[str, None] = {}
-        for item, index in self.judged():
+        for item, index in self.judged(tuple(self.names.values())):
             if index is None:
                 rejected += 1
                 if len(first) < SHOWN:

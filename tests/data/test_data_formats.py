@@ -65,14 +65,14 @@ def test_every_text_format_gives_the_same_rows_plain_and_gzipped(tmp_path, name,
 
 def test_parquet_gives_rows_with_their_number(tmp_path):
     split = opened(as_parquet(tmp_path / "a.parquet", {"id": [1, 2, 3], "text": POEMS}))
-    assert list(split)[2] == {"row": 2, "place": "a.parquet:3", "text": POEMS[2]}
+    assert list(split)[2] == {"row": 2, "place": "a.parquet:3", "text": POEMS[2], "others": {"id": 3}}
 
 
-def test_a_row_holds_its_index_its_place_and_the_mapped_columns_only(tmp_path):
+def test_a_row_holds_its_index_its_place_the_mapped_columns_and_the_others(tmp_path):
     path = written(tmp_path / "a.jsonl", '{"q": "why", "label": 1, "other": 0}\n\n{"q": "how", "label": 0}\n')
     split = opened(path, ["text", "label"], columns={"text": "q"})
     assert list(split) == [
-        {"row": 0, "place": "a.jsonl:1", "text": "why", "label": 1},
+        {"row": 0, "place": "a.jsonl:1", "text": "why", "label": 1, "others": {"other": 0}},
         {"row": 1, "place": "a.jsonl:3", "text": "how", "label": 0},
     ]
 
@@ -149,13 +149,21 @@ def test_prompts_are_rows_and_known_by_a_digest():
 def test_the_digest_of_a_file_is_its_sha256(tmp_path):
     path = written(tmp_path / "a.txt", "abc\n")
     # printf 'abc\n' | sha256sum
-    assert opened(path).files == {str(path): "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb"}
+    assert opened(path).files == {"a.txt": "edeaaff3f1774ad2888673770c6d64097e391bc362d7d6fb34982ddf0efd18cb"}
 
 
-def test_iterating_twice_gives_the_same_rows_and_skipping_keeps_the_indices(tmp_path):
+def test_iterating_twice_gives_the_same_rows(tmp_path):
     split = opened(written(tmp_path / "a.txt", "a\nb\nc\n"))
     assert list(split) == list(split)
-    assert [row["row"] for row in split.rows({1})] == [0, 2]
+
+
+def test_columns_that_are_not_mapped_stay_with_their_row(tmp_path):
+    path = written(tmp_path / "a.csv", "id,poem,row\n7,a,x\n8,b,y\n")
+    split = opened(path, columns={"text": "poem"})
+    assert [(row["text"], row["others"]) for row in split] == [
+        ("a", {"id": "7", "row": "x"}),
+        ("b", {"id": "8", "row": "y"}),
+    ]
 
 
 def test_limit_cuts_the_rows_and_what_lies_behind_is_not_checked(tmp_path):

@@ -41,7 +41,7 @@ def datasets(monkeypatch):
 
 
 def raising(error):
-    def load(path, name, revision):
+    def load(path, name, revision, token):
         raise error
 
     return load
@@ -98,12 +98,12 @@ def test_rows_of_a_dataset_have_the_same_checks_and_are_known_by_commit_and_fing
     rows = Dataset.from_dict({"poem": ["a", None, "b"], "id": [1, 2, 3]})
     commit = "0123456789" * 4
     rows.info.download_checksums = {f"hf://datasets/owner/poems@{commit}/test.parquet": {}}
-    datasets(lambda path, name, revision: {"train": rows, "test": rows})
+    datasets(lambda path, name, revision, token: {"train": rows, "test": rows})
     split = open_split(DataConfig(path="owner/poems", columns={"text": "poem"}, on_bad_row="skip"), "rows", ["text"])
     assert (split.name, split.rejected) == ("owner/poems/test", 1)
     assert list(split) == [
-        {"row": 0, "place": "owner/poems/test:1", "text": "a"},
-        {"row": 1, "place": "owner/poems/test:3", "text": "b"},
+        {"row": 0, "place": "owner/poems/test:1", "text": "a", "others": {"id": 1}},
+        {"row": 1, "place": "owner/poems/test:3", "text": "b", "others": {"id": 3}},
     ]
     assert list(split.files) == [f"owner/poems@{commit}/test"]
     assert refusal(columns={"text": "peom"}) == (
@@ -117,14 +117,34 @@ def test_a_configuration_and_a_revision_are_passed_on(datasets):
 
     asked = []
 
-    def load(path, name, revision):
-        asked.append((path, name, revision))
+    def load(path, name, revision, token):
+        asked.append((path, name, revision, token))
         return {"only": Dataset.from_dict({"text": ["a"]})}
 
     datasets(load)
     split = open_split(DataConfig(path="owner/poems", name="tang", revision="v1"), "rows", ["text"])
-    assert asked == [("owner/poems", "tang", "v1")]
+    assert asked == [("owner/poems", "tang", "v1", False)]
     assert (split.name, list(split.files)) == ("owner/poems:tang/only", ["owner/poems@v1/only"])
+
+
+def test_only_a_token_of_the_environment_is_sent(datasets, monkeypatch, tmp_path):
+    from datasets import Dataset
+    from huggingface_hub import HfApi, constants
+
+    (tmp_path / "token").write_text("hf_stored")
+    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+    sent = []
+    monkeypatch.setattr(HfApi, "dataset_info", lambda self, *_, **__: sent.append(self.token))
+
+    def load(path, name, revision, token):
+        sent.append(token)
+        return {"only": Dataset.from_dict({"text": ["a"]})}
+
+    datasets(load)
+    open_split(DataConfig(path="owner/poems"), "rows", ["text"])
+    monkeypatch.setenv("HF_TOKEN", "hf_given")
+    open_split(DataConfig(path="owner/poems"), "rows", ["text"])
+    assert sent == [False, False, "hf_given", "hf_given"]
 
 
 def test_a_dataset_without_recorded_addresses_is_known_by_its_revision():

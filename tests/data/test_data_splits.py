@@ -158,16 +158,23 @@ def test_a_held_out_share_tells_missing_columns_and_bad_rows_as_any_split_does(t
     assert refusal(path, which).startswith("a.jsonl:2: text is null\n")
 
 
-def test_limit_applies_to_every_split(tmp_path):
+def test_limit_cuts_rows_and_train_but_not_a_validation_split(tmp_path):
+    path = folder(tmp_path / "poems", "train.txt", "valid.txt", "test.txt", rows=500)
+    counts = [opened(path, which, limit=5).count for which in ("rows", "train", "validation")]
+    assert counts == [5, 5, 500]
+
+
+def test_limit_cuts_a_source_before_a_share_of_it_is_held_out(tmp_path):
     folder(tmp_path, "corpus.txt", rows=500)
-    counts = [opened(tmp_path / "corpus.txt", which, limit=5).count for which in ("rows", "train", "validation")]
-    assert counts == [5, 5, 5]
+    splits = [opened(tmp_path / "corpus.txt", which, limit=100) for which in ("train", "validation")]
+    assert sum(split.count for split in splits) == 100
+    assert {row["text"] for split in splits for row in split} == {f"corpus.txt {i}" for i in range(100)}
 
 
 def test_a_missing_file_is_told_with_the_nearest_names(tmp_path):
     folder(tmp_path / "poems", "train.jsonl", "test.jsonl")
     assert refusal(tmp_path / "poems" / "trian.jsonl") == (
-        f"{tmp_path}/poems/trian.jsonl does not exist; in {tmp_path}/poems: nearest: train.jsonl, test.jsonl"
+        f"{tmp_path}/poems/trian.jsonl does not exist; in {tmp_path}/poems: nearest: train.jsonl"
     )
     assert refusal(tmp_path / "peoms" / "train.jsonl") == (
         f"{tmp_path}/peoms/train.jsonl does not exist; in {tmp_path}: nearest: poems"
