@@ -10,7 +10,7 @@ import torch
 def evaluate(cli, tiny, *more):
     ended = cli("mode=evaluate", "engine.threads=1", f"checkpoint.name_or_path={tiny}", *more)
     assert ended.code == 0, ended.err
-    return json.loads((cli.runs[-1] / "metrics.json").read_text())
+    return json.loads((cli.home / "outputs" / "latest" / "metrics.json").read_text())
 
 
 def test_perplexity_is_that_of_one_forward_pass_per_text(cli, tiny):
@@ -33,7 +33,9 @@ def test_perplexity_is_that_of_one_forward_pass_per_text(cli, tiny):
     )
     assert metrics["accuracy"]["value"] == pytest.approx(right / tokens)
     assert metrics["perplexity"]["low"] < metrics["perplexity"]["value"] < metrics["perplexity"]["high"]
-    lines = [json.loads(line) for line in (cli.runs[-1] / "predictions.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (cli.home / "outputs" / "latest" / "predictions.jsonl").read_text().splitlines()
+    ]
     assert [line["row"] for line in lines] == [0, 1, 2]
     assert sum(line["scores"]["nll"] for line in lines) == pytest.approx(nll, rel=1e-4)
 
@@ -43,9 +45,12 @@ def test_scores_do_not_depend_on_the_batch(cli, tiny):
     (cli.home / "corpus.txt").write_text("\n".join(texts), encoding="utf-8")
     files = []
     for budget in (1, 100, 4000):
-        evaluate(cli, tiny, "data.path=corpus.txt", f"engine.batch_tokens={budget}", "rerun=true")
+        evaluate(cli, tiny, "data.path=corpus.txt", f"engine.batch_tokens={budget}")
         files.append(
-            [json.loads(line)["scores"] for line in (cli.runs[-1] / "predictions.jsonl").read_text().splitlines()]
+            [
+                json.loads(line)["scores"]
+                for line in (cli.home / "outputs" / "latest" / "predictions.jsonl").read_text().splitlines()
+            ]
         )
     for one, other in zip(files[0], files[1], strict=True):
         assert one == pytest.approx(other, rel=1e-5)
