@@ -41,10 +41,12 @@ def loaded(
     engine = dataclasses.replace(config.engine, dtype=FIRST) if probing or training else config.engine
     with _uncollected():
         from runner.backends.torch import load
-        from runner.engine.device import choose_threads
+        from runner.engine.device import SMALL, choose_threads
 
         choose_threads(config.engine.threads)
         model = load(source, checkpoint, task.auto_class, task.processor_class, engine, config.seed, training)
+        generates = not training and not config.evaluates and task.predict.generates
+        choose_threads(config.engine.threads, small=generates and model.parameters < SMALL)
     if probing and not training:
         _settle(model, say)
     return model
@@ -55,8 +57,10 @@ def introduction(config: Config, task: Task, source: Any, splits: Mapping[str, S
     way = task.evaluate if config.evaluates else task.predict
     parts = [task.name, source.name]
     if config.train.method != "none":
-        parts += [f"train {config.train.method}", _rows(splits["train"], "text", config), _length(config)]
-    parts.append(_rows(splits["rows"], "prompt" if way.generates else "text", config))
+        texts = _rows(splits["train"], "text", config)
+        parts.append(f"{config.train.method} training on {texts}, {_length(config)}")
+    rows = _rows(splits["rows"], "prompt" if way.generates else "text", config)
+    parts.append(rows if way.generates else f"evaluation on {rows}")
     decoding = _expected(config, source) if way.generates else None
     if decoding is not None:
         parts.append(strategy(decoding))
@@ -100,7 +104,10 @@ def in_effect(settings: Mapping[str, Any], decode: DecodeConfig) -> dict[str, An
         if name not in idle and not (name in NEUTRAL and value in NEUTRAL[name])
     }
     loop: dict[str, Any] = {} if decode.loop == "generate" else {"loop": decode.loop}
-    return loop | ({} if decode.rule is None else {"rule": _rule(decode.rule)}) | kept
+    if decode.rule is not None:
+        loop["rule"] = _rule(decode.rule)
+        kept = {name: value for name, value in kept.items() if (name, value) != ("do_sample", False)}
+    return loop | kept
 
 
 def strategy(decoding: Mapping[str, Any]) -> str:

@@ -30,8 +30,9 @@ def answers(run: Run) -> Markup:
         rest = tag("p", f"{first}{more:,} more in ", tag("code", "predictions.jsonl"), ".", class_="quiet")
     key = tag("p", tag("span", "the prompt", class_="given"), " · what the model wrote", class_="key")
     made = any('class="given"' in shown for shown in cards)
-    heading = tag("h2", "Answers", tag("small", many(total, "row")))
-    return tag("section", heading, key if made else None, tag("div", *cards, class_="answers"), rest, id="answers")
+    return tag(
+        "section", tag("h2", "Answers"), key if made else None, tag("div", *cards, class_="answers"), rest, id="answers"
+    )
 
 
 def card(line: dict[str, Any]) -> Markup:
@@ -124,8 +125,7 @@ def _nothing(run: Run) -> str:
 def _likelihood(run: Run) -> Markup:
     """An evaluation: how perplexity is spread over the rows, and the rows at both ends."""
     seen = run.predictions
-    parts = [tag("h2", "How likely the texts are", tag("small", many(seen.total, "row")))]
-    parts.append(tag("dl", *map(_headline, list(run.metrics)[:4], list(run.metrics.values())[:4]), class_="headline"))
+    parts = [tag("h2", "How likely the texts are")]
     if seen.histogram:
         picture = histogram("Perplexity of the rows", seen.histogram, BINS_PER_DECADE)
         middle = f"Half of the rows lie below about {number(_median(run))}."
@@ -136,16 +136,6 @@ def _likelihood(run: Run) -> Markup:
     ends = [_extremes("Hardest rows", seen.hardest.items()), _extremes("Easiest rows", seen.easiest.items())]
     parts.append(tag("div", *ends, class_="pair"))
     return tag("section", *parts, id="answers")
-
-
-def _headline(name: str, estimate: Any) -> Markup:
-    """A metric large, with its interval below."""
-    known = part({"of": estimate}, "of")
-    between = f"{number(known.get('low'))} to {number(known.get('high'))}"
-    value = tag("dd", number(known.get("value")))
-    return tag(
-        "div", tag("dt", clipped(words(name), 80)), value, tag("dd", between) if is_number(known.get("low")) else None
-    )
 
 
 def _median(run: Run) -> float:

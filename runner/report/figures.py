@@ -11,6 +11,14 @@ from runner.report.svg import POINTS, Series, interval, line_chart, thinned
 Points = list[tuple[float, float]]
 COST = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")  # not a quality of the model
 METRICS = 40  # rows of the table
+FEW = 60  # points of a curve that are marked each
+MEANING = {
+    "perplexity": "as unsure of each token as between so many equally likely ones; 1 is certainty",
+    "loss": "nats a token; the logarithm of perplexity",
+    "bits_per_byte": "to store the texts with this model; comparable between tokenizers",
+    "accuracy": "tokens whose most probable guess was right",
+    "well_formed": "answers in Chinese that keep the form of a quatrain or an octave",
+}
 
 
 def numbers(run: Run) -> Markup:
@@ -34,7 +42,7 @@ def _metric(name: str, estimate: dict[str, object]) -> Markup:
     known = is_number(value) and is_number(low) and is_number(high)
     return tag(
         "tr",
-        tag("th", clipped(words(name), 80), scope="row"),
+        tag("th", clipped(words(name), 80), tag("small", told) if (told := MEANING.get(name)) else None, scope="row"),
         tag("td", number(value), class_="number value"),
         tag("td", f"{number(low)} to {number(high)}" if known else "–", class_="number"),
         tag("td", interval(float(value), float(low), float(high)) if known else "", class_="picture"),  # type: ignore[arg-type]
@@ -50,8 +58,8 @@ def curves(run: Run) -> Markup:
         return Markup("")
     best = min(valid, key=lambda p: p[1]) if valid else None
     series = [
-        Series("training loss", train),
-        Series("validation loss", valid, "second", dotted=len(valid) <= 60, best=best),
+        Series("training loss", train, dotted=len(train) <= FEW),
+        Series("validation loss", valid, "second", dotted=len(valid) <= FEW, best=best),
     ]
     shown = [s for s in series if s.points]
     legend = [tag("span", tag("i", class_=f"swatch {s.look}"), s.name, class_="legend") for s in shown]

@@ -12,7 +12,7 @@ from runner.files import write_text
 from runner.report.answers import answers, card
 from runner.report.figures import curves, not_finite, numbers
 from runner.report.markup import Markup, clipped, duration, is_number, join, many, rate, tag, within
-from runner.report.origin import origin
+from runner.report.origin import new_weights, origin
 from runner.report.read import Run, part, read_run
 from runner.report.trace import traces
 
@@ -40,7 +40,8 @@ def page(run: Run) -> str:
     """The whole page."""
     here = Path(__file__).parent
     style, script = ((here / name).read_text("utf-8") for name in ("style.css", "script.js"))
-    sections = [answers(run), numbers(run), curves(run), traces(run), look(run), origin(run)]
+    first = [numbers(run), answers(run)] if run.predictions.likelihood else [answers(run), numbers(run)]
+    sections = [*first, curves(run), traces(run), look(run), origin(run)]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"  # no other script can run
     head = tag(
@@ -60,7 +61,10 @@ def header(run: Run, sections: list[Markup]) -> Markup:
     task, checkpoint = _task(run), _checkpoint(run)
     badge = tag("span", run.state, class_=f"badge {run.state if run.state.isalpha() else ''}")
     links = [
-        tag("a", name, href=f"#{place}") for place, name in SECTIONS if any(f'id="{place}"' in s for s in sections)
+        tag("a", name, href=f"#{place}")
+        for section in sections
+        for place, name in SECTIONS
+        if f'<section id="{place}">' in section
     ]
     human = run.manifest.get("name")
     return tag(
@@ -92,18 +96,23 @@ def look(run: Run) -> Markup:
         )
     if run.problems:
         parts.append(tag("ul", *(tag("li", clipped(problem, 600)) for problem in run.problems), class_="problems"))
-    missed = run.predictions.missed
-    if missed.seen:
-        shown = within((card(line) for line in missed.items()[:MISSED]), 60_000)
-        parts.append(
-            tag("p", f"{many(missed.seen, 'row')} of {run.predictions.total:,} went wrong", _colon(shown, missed.seen))
-        )
-        parts.append(tag("div", *shown, class_="answers"))
+    if run.predictions.missed.seen:
+        parts += _missed(run)
     return tag("section", tag("h2", "Worth a look"), *parts, id="look") if parts else Markup("")
 
 
-def _colon(shown: list[Markup], seen: int) -> str:
-    return ":" if len(shown) == seen else f"; the first {len(shown)}:"
+def _missed(run: Run) -> list[Markup]:
+    """The rows that went wrong; those that the answers show already are not shown again."""
+    missed, above = run.predictions.missed, {line.get("row") for line in run.predictions.first.items()}
+    hidden = [line for line in missed.items() if line.get("row") not in above]
+    shown = within((card(line) for line in hidden[:MISSED]), 60_000)
+    said = f"{many(missed.seen, 'row')} of {run.predictions.total:,} went wrong"
+    if not shown:
+        return [tag("p", f"{said}: see the answers above.")]
+    return [
+        tag("p", f"{said}; {len(shown)} that are not among the answers above:"),
+        tag("div", *shown, class_="answers"),
+    ]
 
 
 def _banner(run: Run) -> Markup | None:
@@ -139,7 +148,7 @@ def _facts(run: Run) -> list[str]:
         facts.append(f"{checkpoint['parameters'] / 1e6:,.1f} M parameters")
     facts += [clipped(checkpoint[key], 40) for key in ("dtype", "device") if checkpoint.get(key)]
     if checkpoint.get("random_weights"):
-        facts.append("random weights")
+        facts.append(new_weights(run))
     if is_number(run.timing.get("tokens_per_second")):
         facts.append(f"{rate(run.timing['tokens_per_second'])} tokens/s")
     if is_number(run.manifest.get("seed")):

@@ -34,7 +34,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Show progress; on request, save and stop."""
-        self._show(state)
+        if not control.should_log:  # else on_log shows it with the new loss
+            self._show(state)
         if self.stop:
             control.should_save = control.should_training_stop = True
 

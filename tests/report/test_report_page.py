@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.report import write_report
-from tests.report.invented import STATUS, answer, invented_poem, invented_trace, invented_training
+from tests.report.invented import CONFIG, STATUS, answer, invented_poem, invented_trace, invented_training
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -141,16 +141,21 @@ def test_a_step_shows_its_candidates_and_frames_the_chosen_one(run_directory):
     steps = [
         {"chosen": "山", "candidates": [["水", 0.5], ["山", 0.25]]},
         {"chosen": "云", "candidates": [["风", 0.75]]},
+        {"chosen": "雨", "probability": 0.04, "candidates": [["风", 0.75]]},
     ]
     run_directory.rows({**answer("春", "春山云"), "trace": [steps]})
     page = run_directory.page()
     assert 'class="cell chosen" style="--p:0.50" title="山 25.00 % · chosen"' in page  # the square root of 0.25
-    assert 'title="step 2: 云  (not among the 1 likeliest)"' in page
+    assert 'title="step 2: 云 (not among the 1 likeliest)"' in page
+    assert '<b style="height:4%"></b>' in page and 'title="step 3: 雨 4.000 % (not among the 1 likeliest)"' in page
+    assert '<li class="given"><span class="token" lang="zh">春</span></li>' in page  # the prompt comes first
 
 
 def test_rows_that_went_wrong_are_worth_a_look(run_directory):
-    look = run_directory.page().split('id="look"')[1].split('id="origin"')[0]
-    assert "1 row of 4 went wrong:" in look and "not well-formed" in look and "this line breaks the metre" in look
+    page = run_directory.page()
+    look = page.split('id="look"')[1].split('id="origin"')[0]
+    assert "1 row of 4 went wrong: see the answers above." in look and "<figure" not in look  # nothing twice
+    assert "not well-formed" in page and "this line breaks the metre" in page
 
 
 def test_overridden_options_are_marked_and_empty_ones_are_folded(run_directory):
@@ -171,6 +176,11 @@ def test_random_weights_are_told_at_the_top(run_directory):
     manifest["checkpoint"]["random_weights"] = True
     run_directory.json("manifest.json", manifest)
     assert "random weights" in text_of(run_directory.page())[:200]
+    manifest["checkpoint"]["random_weights"] = ["score.weight", "score.bias"]
+    run_directory.json("manifest.json", manifest)
+    page = text_of(run_directory.page())
+    assert "2 weight tensors new and random" in page[:200] and "score.weight, score.bias" in page
+    assert "random weights" not in page
 
 
 def test_a_page_written_before_the_status_says_done(run_directory):
@@ -188,3 +198,38 @@ def test_the_page_replaces_the_one_before_and_leaves_nothing_else(run_directory)
 def test_a_directory_that_is_not_there_is_told():
     with pytest.raises(NotADirectoryError, match="a report is made from a run directory, but /nowhere/run is none"):
         write_report(Path("/nowhere/run"))
+
+
+def test_the_command_asks_for_no_rerun_and_trusts_what_was_trusted(run_directory):
+    manifest = json.loads((run_directory.path / "manifest.json").read_text())
+    manifest["command"] = "python -m runner decode=step 'decode.rule={_target_: my_rules.Fresh}' rerun=true"
+    run_directory.json("manifest.json", manifest)
+    rule = CONFIG.replace("loop: generate", "loop: step, rule: {_target_: my_rules.Fresh}")
+    run_directory.text("config.yaml", rule)
+    shown = re.search(r'id="command">(.*?)</code>', run_directory.page())[1]
+    assert (
+        shown == "RUNNER_TRUST=my_rules python -m runner decode=step &#x27;decode.rule={_target_: my_rules.Fresh}&#x27;"
+    )
+
+
+def test_prompts_given_in_the_configuration_hide_the_path_they_stand_in_for(run_directory):
+    run_directory.text("config.yaml", CONFIG.replace("path: null", "path: asset:prompts.txt"))
+    assert "asset:prompts.txt" not in run_directory.page()
+
+
+def test_no_number_is_told_twice(run_directory):
+    run_directory.lines("training.jsonl", [{"step": 2, "loss": 3.0}, {"step": 4, "loss": 2.5}])
+    rows = [{"input": {"text": "a"}, "prediction": {"perplexity": 2.5}, "scores": {}} for _ in range(3)]
+    run_directory.rows(*rows)
+    run_directory.json("metrics.json", {"perplexity": {"value": 76.35, "low": 71.46, "high": 81.59, "n": 3}})
+    page = run_directory.page()
+    told = text_of(re.sub(r"<title>.*?</title>", "", page))  # what is pointed at says it again
+    for once in ("76.35", "tokens/s", "3 rows", "float32", "seed 0"):
+        assert told.split("Configuration")[0].count(once) == 1, once
+    assert page.index('id="numbers"') < page.index('id="answers"')  # they are the answer of an evaluation
+    assert "as unsure of each token as between so many equally likely ones" in told
+
+
+def test_few_points_of_a_curve_are_marked(run_directory):
+    run_directory.lines("training.jsonl", [{"step": 2, "loss": 3.0}, {"step": 4, "loss": 2.5}])
+    assert run_directory.page().count('<circle class="dot first"') >= 2
