@@ -19,12 +19,12 @@ NOTES = (
 
 def slots(made: Any, work: Work, count: int | None = None) -> dict[int, list[int]]:
     """The runner's engine."""
-    from runner.engine.decoding import Request, decode_all
+    from runner.engine.decoding import Order, Request, decode_all
 
     longest = max(new for _, new in work)
     requests = [Request(row, ids, max_new_tokens=new) for row, (ids, new) in enumerate(work)]
     decode, engine = DecodeConfig(do_sample=False, max_new_tokens=longest), EngineConfig(slots=count)
-    found = decode_all(made, requests, decode, engine, 0, lambda line: None, 256)
+    found = decode_all(made, requests, Order(decode, engine, seed=0))
     return {one.row: one.ids[0] for one in found}
 
 

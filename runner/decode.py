@@ -133,13 +133,26 @@ LAWS = {  # key: (law in words, test); null always passes
     "num_assistant_tokens": ("num_assistant_tokens >= 1", lambda v: v >= 1),
     "loop": ("loop in {generate, step}", lambda v: v in ("generate", "step")),
     "trace": ("trace >= 1", lambda v: v >= 1),
+    "pad_token_id": ("pad_token_id >= 0", lambda v: v >= 0),
+    "bos_token_id": ("bos_token_id >= 0", lambda v: v >= 0),
     "eos_token_id": ("a token id or a list of token ids", lambda v: _token_ids(v)),
     "forced_eos_token_id": ("a token id or a list of token ids", lambda v: _token_ids(v)),
     "decoder_start_token_id": ("a token id or a list of token ids", lambda v: _token_ids(v)),
 }
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
 BEAMS = ("length_penalty", "early_stopping")
-SLOW_LOOP = ("num_beams", "prompt_lookup_num_tokens", "assistant_early_exit", "guidance_scale", "num_return_sequences")
+NOT_IN_STEP = (  # options that the loop in the open does not have; 1 is what it does anyway
+    "num_beams",
+    "prompt_lookup_num_tokens",
+    "assistant_early_exit",
+    "guidance_scale",
+    "num_return_sequences",
+    "use_mtp",
+    "token_healing",
+    "cache_implementation",
+    "prefill_chunk_size",
+    "watermarking_config",
+)
 
 
 def decode_problems(decode: DecodeConfig) -> list[str]:
@@ -206,7 +219,9 @@ def _across(decode: DecodeConfig) -> list[str]:
     else:
         found += [
             f"decode.{name}  is not part of the loop in the open: set decode.loop=generate"
-            for name in SLOW_LOOP
-            if getattr(decode, name) not in (None, 1)
+            for name in NOT_IN_STEP
+            if getattr(decode, name) not in (None, 1, False)
         ]
+        if decode.use_cache is False:
+            found.append("decode.use_cache  the loop in the open has a cache: set decode.loop=generate")
     return found

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.types import Features, Model, Row
-
-IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
+from runner.types import IGNORED, Features, Model, Row
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,51 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 from transformers import DynamicCache
 from transformers.cache_utils import Cache
 
+from runner.engine.attention import Attending
+
 SPARE = 64  # columns added at least when the cache grows
+
+
+def attending_slots(network: Any) -> AbstractContextManager[None]:
+    """How a network attends to its slots: a processor's attention of one query is 5 times slower in half precision.
+
+    There keys and values are kept in float32, and attention is computed in it.
+    """
+    if slots_dtype(network) == network.dtype:
+        return nullcontext()
+    return Attending(network, "slots_in_float32", attend_in_float32)
+
+
+def slots_dtype(network: Any) -> torch.dtype:
+    """The precision in which keys and values of the slots are kept."""
+    half = network.device.type == "cpu" and network.dtype in (torch.bfloat16, torch.float16)
+    return torch.float32 if half else network.dtype
+
+
+def attend_in_float32(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """The library's attention function: queries (n, H, 1, D) in any precision, the rest in float32."""
+    grouped = query.shape[1] != key.shape[1]
+    made = scaled_dot_product_attention(
+        query.float(), key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=grouped
+    )
+    return made.transpose(1, 2).to(query.dtype), None
 
 
 class SlotCache(Cache):  # type: ignore[misc]
@@ -19,8 +56,9 @@ class SlotCache(Cache):  # type: ignore[misc]
     attends over the first `longest` columns; `mask` closes those that a row does not own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: torch.dtype) -> None:
         super().__init__(layers=[])
+        self.dtype = dtype
         self.keys: list[Tensor] = []  # one (S, H, C, D) a layer
         self.values: list[Tensor] = []
         self.mask = torch.empty(0, 1, 1, 0)  # (S, 1, 1, C) added to the attention scores
@@ -31,11 +69,11 @@ class SlotCache(Cache):  # type: ignore[misc]
     def reserve(self, prompt: DynamicCache, slots: int, columns: int) -> None:
         """Make room for so many slots and columns, for the states of a prefilled cache."""
         if not self.keys:
-            first = prompt.layers[0].keys
-            self.keys = [_no_room(layer.keys) for layer in prompt.layers]
-            self.values = [_no_room(layer.values) for layer in prompt.layers]
-            self.mask = torch.empty(0, 1, 1, 0, dtype=first.dtype, device=first.device)
-            self.places = torch.empty(0, dtype=torch.long, device=first.device)
+            device = prompt.layers[0].keys.device
+            self.keys = [_no_room(layer.keys, self.dtype) for layer in prompt.layers]
+            self.values = [_no_room(layer.values, self.dtype) for layer in prompt.layers]
+            self.mask = torch.empty(0, 1, 1, 0, dtype=self.dtype, device=device)
+            self.places = torch.empty(0, dtype=torch.long, device=device)
         if slots > self.mask.shape[0] or columns > self.mask.shape[3]:
             self._resize(slots, columns)
 
@@ -81,8 +119,8 @@ class SlotCache(Cache):  # type: ignore[misc]
         """Write the states (n, H, 1, D) of one layer; returns the live columns, (n, H, longest, D)."""
         n, longest, now = key_states.shape[0], self.longest, self.now
         keys, values = self.keys[layer_idx], self.values[layer_idx]
-        keys[now] = key_states[:, :, 0]
-        values[now] = value_states[:, :, 0]
+        keys[now] = key_states[:, :, 0].to(self.dtype)
+        values[now] = value_states[:, :, 0].to(self.dtype)
         return keys[:n, :, :longest], values[:n, :, :longest]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
@@ -108,9 +146,9 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.places = _wider(self.places, (slots,), 0)
 
 
-def _no_room(states: Tensor) -> Tensor:
+def _no_room(states: Tensor, dtype: torch.dtype) -> Tensor:
     """An empty tensor for states (B, H, T, D), without slots and columns."""
-    return states.new_empty(0, states.shape[1], 0, states.shape[3])
+    return states.new_empty((0, states.shape[1], 0, states.shape[3]), dtype=dtype)
 
 
 def _wider(old: Tensor, shape: tuple[int, ...], fill: float) -> Tensor:

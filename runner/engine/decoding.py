@@ -2,62 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from runner.decode import DEFAULT_NEW_TOKENS, DecodeConfig
 from runner.engine.fallback import Generate, why_not_slots
 from runner.engine.probe import choose_slots
-from runner.engine.request import Completion, Job, Request
+from runner.engine.request import Completion, Job, Order, Request
 from runner.engine.schedule import schedule
 from runner.engine.slots import Slots
 from runner.engine.step import steps
+from runner.errors import ConfigError
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig
 
-    from runner.config import EngineConfig
     from runner.types import Model
 
-__all__ = ["Completion", "Request", "decode_all", "effective"]
+__all__ = ["Completion", "Order", "Request", "decode_all", "effective"]
 LENGTHS = ("max_length", "max_new_tokens")
+TOKENS = (  # options that hold ids of tokens
+    "pad_token_id",
+    "bos_token_id",
+    "eos_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "decoder_start_token_id",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "bad_words_ids",
+    "sequence_bias",
+)
 
 
-def decode_all(
-    model: Model,
-    requests: Iterable[Request],
-    decode: DecodeConfig,
-    engine: EngineConfig,
-    seed: int,
-    say: Callable[[str], None],
-    window: int,
-) -> Iterator[Completion]:
+def decode_all(model: Model, requests: Iterable[Request], order: Order) -> Iterator[Completion]:
     """Completions in the order in which they finish; closing the iterator stops between two steps.
 
     Args:
         model: network in evaluation mode, on its device.
-        requests: consumed as needed, `window` at a time, and decoded longest first inside a window.
-        decode: what the configuration asks for; the checkpoint's generation_config.json gives the rest.
-        engine: how the work is done; in float32 it changes no text.
-        seed: with the row's index it gives the row's random stream.
-        say: told one line about a decision or a difficulty.
-        window: prompts held and sorted by length.
+        requests: consumed as needed, `order.window` at a time, and decoded longest first inside a window.
+        order: what is asked for all of them.
 
     Raises:
+        ConfigError: a token of the settings is not in the vocabulary, or the library refuses the settings.
         DataError: a prompt is empty or fills the network's context.
         RunFailed: the logits are not finite, or a single row does not fit into memory.
     """
-    job = _job(model, decode, engine, seed, say)
-    if decode.loop == "step":
-        yield from steps(job, requests, decode)
+    job = _job(model, order)
+    if order.decode.loop == "step":
+        yield from steps(job, requests)
         return
-    batches = schedule(requests, lambda request: len(request.ids), engine.batch_tokens, window)
+    remaining = iter(requests)
+    first = list(islice(remaining, order.window))
+    batches = schedule(
+        chain(first, remaining), lambda request: len(request.ids), order.engine.batch_tokens, order.window
+    )
     reason = why_not_slots(job)
     if reason:
-        say(f"decoded by generate in sorted batches: {reason}")
+        order.say(f"decoded by generate in sorted batches: {reason}")
         yield from Generate(job, batches)
-        return
-    yield from Slots(job, choose_slots(job), batches)
+    elif first:
+        yield from Slots(job, choose_slots(job, first), batches)
 
 
 def effective(model: Model, decode: DecodeConfig) -> GenerationConfig:
@@ -70,23 +76,42 @@ def effective(model: Model, decode: DecodeConfig) -> GenerationConfig:
         values.update(dict.fromkeys(LENGTHS))  # one given length replaces the other kind of the checkpoint
     values |= given
     if all(values.get(name) is None for name in LENGTHS):
-        context = _context(model.network)
-        values["max_new_tokens"] = DEFAULT_NEW_TOKENS if context is None else min(DEFAULT_NEW_TOKENS, context)
+        new = max(DEFAULT_NEW_TOKENS, values.get("min_new_tokens") or 0)
+        values["max_new_tokens"] = new if model.context is None else min(new, model.context)
     return GenerationConfig(**values)
 
 
-def _job(model: Model, decode: DecodeConfig, engine: EngineConfig, seed: int, say: Callable[[str], None]) -> Job:
+def _job(model: Model, order: Order) -> Job:
     network = model.network
-    wanted = effective(model, decode)
+    _check_tokens(order.decode, network)
+    wanted = effective(model, order.decode)
     generation, _ = network._prepare_generation_config(wanted)
     for name in LENGTHS:  # the library has filled in the kind that was replaced
         setattr(generation, name, getattr(wanted, name))
     network._prepare_special_tokens(generation, device=network.device)
-    return Job(network, model.processor, generation, engine, seed, say, _context(network))
+    return Job(network, model.processor, generation, order, model.context)
 
 
-def _context(network: Any) -> int | None:
-    """Tokens that the network can see; None when its configuration names no limit."""
-    config = network.config.get_text_config(decoder=True)
-    limit = getattr(config, "max_position_embeddings", None)
-    return limit if isinstance(limit, int) and limit > 0 else None
+def _check_tokens(decode: DecodeConfig, network: Any) -> None:
+    """Ids of tokens that the configuration gives must be in the vocabulary.
+
+    Raises:
+        ConfigError: naming every option that holds another one.
+    """
+    size = network.config.get_text_config(decoder=True).vocab_size
+    found = []
+    for name in TOKENS:
+        given = getattr(decode, name)
+        ids = list(_numbers([pair[0] for pair in given] if name == "sequence_bias" and given else given))
+        if wrong := [token for token in ids if not 0 <= token < size]:
+            found.append(f"decode.{name}  {wrong[0]} is not in the vocabulary of this checkpoint, 0 to {size - 1}")
+    if found:
+        raise ConfigError(found)
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    if isinstance(value, list):
+        for inner in value:
+            yield from _numbers(inner)
+    elif value is not None:
+        yield value

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteriaList
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 from runner.engine.line import check_finite
@@ -19,6 +19,8 @@ from runner.engine.probe import why_cache_does_not_fit
 from runner.engine.processing import WARPERS, processors, split
 from runner.engine.request import Completion, Job, Request
 from runner.engine.sampling import GumbelChoice, stream, stream_seed
+from runner.engine.stopping import StopTogether, stop_strings
+from runner.errors import ConfigError
 
 ROWS = 16  # in a batch, unless engine.slots says otherwise: rows wait for the longest, so larger ones are slower
 
@@ -60,8 +62,9 @@ class Generate:
         beams = several_hypotheses(generation)
         draws = generation.do_sample and (beams or generation.watermarking_config)
         # what draws from torch's own stream, drafts, or is padded without an end token is decoded one row at a time
-        self.alone = bool(drafts(generation) or draws or generation.stop_strings)
-        self.most = 1 if self.alone else max(1, (job.engine.slots or ROWS) // (generation.num_beams or 1))
+        self.strings = stop_strings(job)
+        self.alone = bool(drafts(generation) or draws or self.strings)
+        self.most = 1 if self.alone else max(1, (job.order.engine.slots or ROWS) // (generation.num_beams or 1))
         self.equal_lengths = beams or not only_attends(job.network)
 
     def __iter__(self) -> Iterator[Completion]:
@@ -83,6 +86,8 @@ class Generate:
             part = [queue.popleft() for _ in range(min(self.most, len(queue)))]
             try:
                 done = self._generate(part)
+            except (ValueError, TypeError) as error:  # what a strategy needs and this checkpoint does not have
+                raise ConfigError(f"decode  generate refuses these settings here: {_first_line(error)}") from error
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
@@ -96,35 +101,50 @@ class Generate:
         job, count = self.job, self.job.sequences
         generation = copy.deepcopy(job.generation)
         generation.max_new_tokens = job.limit(requests[0]) - job.start(requests[0])
-        generation.max_length = None
-        added, copies = LogitsProcessorList([FirstFinite(job, requests)]), 1
+        generation.max_length = generation.stop_strings = None
+        added, copies = LogitsProcessorList([Watch(job, requests)]), 1
         if generation.do_sample and not self.alone:
             added += self._sampling(requests)
             generation.do_sample, generation.num_return_sequences, copies = False, 1, count
         ids, mask = padded(job, [request.ids for request in requests for _ in range(copies)])
+        prompt = 1 if job.network.config.is_encoder_decoder else ids.shape[1]
+        stops = StoppingCriteriaList([StopTogether(self.strings, prompt)] if self.strings else [])
         with torch.random.fork_rng(devices=[ids.device] if ids.is_cuda else []):
-            torch.manual_seed(stream_seed(job.seed, requests[0].row))
+            torch.manual_seed(stream_seed(job.order.seed, requests[0].row))
             made = job.network.generate(
                 input_ids=ids,
                 attention_mask=mask,
                 generation_config=generation,
                 logits_processor=added,
+                stopping_criteria=stops,
                 tokenizer=job.processor,
             )
-        prompt = 1 if job.network.config.is_encoder_decoder else ids.shape[1]
         texts = [until_end(job, line) for line in made[:, prompt:].tolist()]
-        return [Completion(request.row, texts[i * count : (i + 1) * count]) for i, request in enumerate(requests)]
+        ended = [self._ended(text, generation.max_new_tokens) for text in texts]
+        parts = [slice(i * count, (i + 1) * count) for i in range(len(requests))]
+        return [Completion(r.row, texts[part], ended[part]) for r, part in zip(requests, parts, strict=True)]
+
+    def _ended(self, text: list[int], limit: int) -> str:
+        if text and text[-1] in self.job.ends:
+            return "end"
+        if self.strings is not None and self.strings(text):
+            return "stop"
+        return "length" if len(text) >= limit else "time"
 
     def _sampling(self, requests: Sequence[Request]) -> list[Any]:
         """The warpers and the noise, which turn generate's argmax into a draw from each row's own stream."""
         job, device = self.job, self.job.network.device
         warpers = [one for one in processors(job, requests[0]) if isinstance(one, WARPERS)]
         lines = [(request.row, sequence) for request in requests for sequence in range(job.sequences)]
-        return [*warpers, GumbelChoice([stream(job.seed, row, sequence, device) for row, sequence in lines])]
+        return [*warpers, GumbelChoice([stream(job.order.seed, row, sequence, device) for row, sequence in lines])]
 
 
-class FirstFinite(LogitsProcessor):  # type: ignore[misc]
-    """Refuses a first step whose scores are not numbers."""
+def _first_line(error: Exception) -> str:
+    return f"{str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
+
+
+class Watch(LogitsProcessor):  # type: ignore[misc]
+    """Refuses a first step whose scores are not numbers, and tells of new tokens."""
 
     def __init__(self, job: Job, requests: Sequence[Request]):
         self.job, self.requests, self.first = job, requests, True
@@ -133,10 +153,10 @@ class FirstFinite(LogitsProcessor):  # type: ignore[misc]
         """The scores as they came; raises RunFailed."""
         if self.first:
             each = len(scores) // len(self.requests)
-            check_finite(
-                self.job, scores, [request for request in self.requests for _ in range(each)], "in the first batch"
-            )
+            rows = [request for request in self.requests for _ in range(each)]
+            check_finite(self.job, scores, rows, "in the first batch")
         self.first = False
+        self.job.order.made(len(self.requests) * self.job.sequences)
         return scores
 
 

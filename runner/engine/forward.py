@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from runner.engine.memory import out_of_memory
 from runner.errors import RunFailed
 from runner.types import Features
 
 FILL = {"labels": -100, "attention_mask": 0}  # what padding is made of; input_ids take the tokenizer's pad token
-OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 def run_batches(
@@ -20,6 +20,7 @@ def run_batches(
     features: Sequence[Features],
     outputs: Callable[[Any, dict[str, Tensor]], Sequence[Any]],
     budget: int,
+    say: Callable[[str], None],
 ) -> Iterator[list[tuple[int, Any]]]:
     """For each batch, longest first, the index of each feature with its output.
 
@@ -35,12 +36,13 @@ def run_batches(
         batch = order[:count]
         try:
             found = outputs(model, collate(model, [features[i] for i in batch]))
-        except RuntimeError as error:
-            if not any(sign in str(error).lower() for sign in OUT_OF_MEMORY):
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
                 raise
-            if count == 1:
+            if len(batch) == 1:
                 raise RunFailed(f"memory runs out on a single text of {longest} tokens: {error}") from error
-            budget = max(1, budget // 2)
+            budget = longest * (len(batch) // 2)
+            say(f"memory ran out with {len(batch)} texts at a time: going on with {len(batch) // 2}")
             continue
         order = order[len(batch) :]
         yield list(zip(batch, found, strict=True))

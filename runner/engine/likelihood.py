@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from runner.errors import RunFailed
+from runner.types import IGNORED
 
-IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
-CHUNK = 512  # positions whose logits (CHUNK, V) are held at a time: they stay in the processor's cache
+CHUNK = 128  # positions whose logits (CHUNK, V) are held at a time: they stay in the processor's cache
 
 
 def token_scores(model: Any, inputs: dict[str, Any]) -> list[dict[str, float]]:

@@ -30,6 +30,7 @@ class Line:
     processors: LogitsProcessorList
     tokens: Any  # (1, limit) the tokens so far; None where nothing looks at them
     new: list[int] = field(default_factory=list)
+    ended: str | None = None  # what ended it; None: it goes on
 
     @property
     def seen(self) -> Tensor:
@@ -46,7 +47,7 @@ class Line:
 
 
 def begin(job: Job, request: Request, sequence: int = 0, watched: bool = True) -> Line:
-    """A sequence that has its prompt only; `watched`: processors or stop strings look at its tokens."""
+    """A sequence that has its prompt only; `watched`: processors look at its tokens."""
     device, limit, tokens = job.network.device, job.limit(request), None
     if watched:
         tokens = torch.zeros(1, limit, dtype=torch.long, device=device)
@@ -57,7 +58,7 @@ def begin(job: Job, request: Request, sequence: int = 0, watched: bool = True) -
         limit=limit,
         length=len(request.ids),
         started=time.monotonic(),
-        generator=stream(job.seed, request.row, sequence, device),
+        generator=stream(job.order.seed, request.row, sequence, device),
         processors=processors(job, request) if watched else LogitsProcessorList(),
         tokens=tokens,
     )
@@ -70,7 +71,7 @@ class Chooser:
         self.job = job
         looking, self.blind = split(processors(job, Request(0, [0])))
         self.looking = len(looking)  # processors that look at the tokens of each sequence
-        self.watched = bool(looking) or bool(job.generation.stop_strings)
+        self.watched = bool(looking)
 
     def __call__(self, lines: Sequence[Line], logits: Tensor) -> list[int]:
         """The next token of each sequence from its logits (n, V).

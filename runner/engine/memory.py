@@ -25,10 +25,10 @@ def cache_bytes(engine: EngineConfig, device: torch.device) -> int:
     return int(_free_ram() * SHARE)
 
 
-def bytes_per_token(cache: DynamicCache) -> int:
-    """Bytes of the keys and values of one token in all layers."""
+def bytes_per_token(cache: DynamicCache, dtype: torch.dtype) -> int:
+    """Bytes of the keys and values of one token in all layers, kept in `dtype`."""
     states = [tensor for layer in cache.layers for tensor in (layer.keys, layer.values)]
-    return sum(tensor.shape[1] * tensor.shape[3] * tensor.element_size() for tensor in states)
+    return int(sum(tensor.shape[1] * tensor.shape[3] for tensor in states)) * dtype.itemsize
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -48,7 +48,7 @@ def fewer(job: Job, requests: Sequence[Request], rows: int, error: BaseException
         tokens = max((len(request.ids) for request in requests), default=0)
         law = f"one row at a time, with a prompt of {tokens} tokens, does not fit into memory"
         raise RunFailed(f"{law}: shorten prompts or outputs, or choose a smaller checkpoint") from error
-    job.say(f"memory ran out with {rows} rows at a time: going on with {rows // 2}")
+    job.order.say(f"memory ran out with {rows} rows at a time: going on with {rows // 2}")
     return rows // 2
 
 

@@ -15,10 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, DynamicCache
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-NAME = "texts_side_by_side"  # of the attention function; it has no mask function, so that the library makes no mask
+from runner.engine.attention import Attending
+
+NAME = "texts_side_by_side"
 TRIAL = (4, 3, 3, 1)  # lengths of the trial's texts, tokens
 AGREE = 1e-3  # of the logits' spread, in float32
 _runs: ContextVar[list[tuple[int, int]]] = ContextVar("(length, texts) of the runs of equal length in the row")
@@ -32,18 +34,12 @@ def positions(lengths: Sequence[int]) -> list[int]:
 @contextmanager
 def side_by_side(network: Any, lengths: Sequence[int]) -> Iterator[None]:
     """Within it the network's forward takes one row (1, T) of texts of these lengths, with their position_ids."""
-    AttentionInterface.register(NAME, attend)
-    configs = {id(module.config): module.config for module in network.modules() if hasattr(module, "config")}
-    before = [(config, config._attn_implementation) for config in configs.values()]
     token = _runs.set([(length, len(list(same))) for length, same in groupby(lengths)])
     try:
-        for config, _ in before:
-            config._attn_implementation = NAME
-        yield
+        with Attending(network, NAME, attend):
+            yield
     finally:
         _runs.reset(token)
-        for config, implementation in before:
-            config._attn_implementation = implementation
 
 
 def attend(

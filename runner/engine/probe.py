@@ -10,19 +10,56 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from runner.engine.cache import SlotCache
+from runner.engine.cache import SlotCache, attending_slots, slots_dtype
+from runner.engine.memory import bytes_per_token, cache_bytes
 from runner.engine.prefill import prefill
-from runner.engine.request import Job
+from runner.engine.request import Job, Request
 
-SLOTS = {"cpu": 8}  # measured: 4, 8, 16 and 32 slots, 6 M parameters; elsewhere:
-SLOTS_ELSEWHERE = 64
+FEWEST, MOST = 4, 256  # slots that are tried, doubling
+WORTH = 0.9  # twice the slots are better when a token costs less than this share of what it did
 AGREE = {torch.float32: 1e-3, torch.float64: 1e-3}  # of the logits' spread; other dtypes:
 AGREE_COARSELY = 5e-2
 
 
-def choose_slots(job: Job) -> int:
-    """Rows decoded together: engine.slots, else what was measured to be fast on such a device."""
-    return job.engine.slots or SLOTS.get(job.network.device.type, SLOTS_ELSEWHERE)
+@torch.inference_mode()
+def choose_slots(job: Job, requests: Sequence[Request]) -> int:
+    """Rows decoded together: engine.slots, else what is fastest for rows like these, the first of the run.
+
+    Beyond some number a row more costs as much as it brings, or more: on a processor its keys and values no longer fit
+    into the cache. Steps with random keys and values are timed, with twice the slots as long as that pays.
+    """
+    if job.order.engine.slots is not None:
+        return job.order.engine.slots
+    network = job.network
+    columns = max((len(request.ids) + job.limit(request)) // 2 for request in requests)  # half-way
+    prompt, _ = prefill(network, [requests[0].ids[:1]])
+    room = cache_bytes(job.order.engine, network.device) // (columns * bytes_per_token(prompt, slots_dtype(network)))
+    most = min(MOST, len(requests) * job.sequences, room)
+    slots, cost = FEWEST, 0.0
+    while slots < most:
+        cost = cost or _step_s(network, prompt, slots, columns) / slots
+        twice = _step_s(network, prompt, 2 * slots, columns) / (2 * slots)
+        if twice > WORTH * cost:
+            break
+        slots, cost = 2 * slots, twice
+    return slots
+
+
+def _step_s(network: Any, prompt: DynamicCache, slots: int, columns: int) -> float:
+    """Seconds of a step of so many rows that each have so many tokens, the better of two."""
+    cache = SlotCache(slots_dtype(network))
+    cache.reserve(prompt, slots, columns)
+    for slot in range(slots):
+        cache.place(prompt, 0, 1, slot)
+    cache.places += columns - 2
+    tokens = torch.ones(slots, 1, dtype=torch.long, device=network.device)
+
+    def step() -> None:
+        positions, mask = cache.begin(slots, columns)
+        network(input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True)
+
+    with attending_slots(network):
+        return min(_timed(step, network.device) for _ in range(2))
 
 
 @torch.inference_mode()
@@ -39,15 +76,16 @@ def why_cache_does_not_fit(job: Job) -> str | None:
     try:
         expected = network(input_ids=torch.tensor([ids], device=network.device), use_cache=False).logits[0].float()
         prompt, first = prefill(network, [ids[:4], ids[:2]])
-        cache = SlotCache()
+        cache = SlotCache(slots_dtype(network))
         cache.reserve(prompt, 2, 4)
         cache.place(prompt, 0, 4, 0)
         cache.place(prompt, 1, 2, 1)
         positions, mask = cache.begin(2, 5)
         step = torch.tensor([[ids[4]], [ids[2]]], device=network.device)
-        second = network(
-            input_ids=step, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
-        ).logits[:, -1]
+        with attending_slots(network):
+            second = network(
+                input_ids=step, position_ids=positions, attention_mask=mask, past_key_values=cache, use_cache=True
+            ).logits[:, -1]
     except (TypeError, ValueError, RuntimeError, IndexError, KeyError, AttributeError, AssertionError) as error:
         return f"its forward pass refuses a cache of slots ({type(error).__name__})"
     made = torch.cat([first, second]).float()
@@ -96,8 +134,10 @@ def _forward_s(network: Any) -> float:
 
 
 def _timed(work: Any, device: torch.device) -> float:
-    began = time.perf_counter()
+    """Seconds; on a processor those that this process was given: others may be busy there."""
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+    began = clock()
     work()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - began
+    return clock() - began

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.config import EngineConfig
+from runner.decode import DecodeConfig
 from runner.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,12 +26,25 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Order:
+    """What is asked of the decoder for all requests."""
+
+    decode: DecodeConfig  # the checkpoint's generation_config.json gives the rest
+    engine: EngineConfig  # how the work is done; in float32 it changes no text
+    seed: int  # with the row's index it gives the row's random stream
+    window: int = 256  # prompts held and sorted by length
+    say: Callable[[str], None] = lambda line: None  # told one line about a decision or a difficulty
+    made: Callable[[int], None] = lambda tokens: None  # told of new tokens as they are made
+
+
+@dataclass(frozen=True)
 class Completion:
     """The new tokens of one prompt."""
 
     row: int
     ids: list[list[int]]  # one list a returned sequence: no prompt, no padding; the end token included
-    trace: list[dict[str, Any]] | None = None  # step loop: {"chosen": id, "candidates": [[id, probability], ...]}
+    ended: list[str]  # what ended each sequence: end (token) | length | time | stop (string)
+    trace: list[dict[str, Any]] | None = None  # step loop: what `chosen` returns, for each step
 
 
 @dataclass(frozen=True)
@@ -40,9 +54,7 @@ class Job:
     network: Any
     processor: Any
     generation: GenerationConfig  # every default filled in, special tokens as tensors
-    engine: EngineConfig
-    seed: int
-    say: Callable[[str], None]
+    order: Order
     context: int | None  # tokens that the network can see; None: no limit
 
     @property

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from transformers import DynamicCache
 
-from runner.engine.cache import SlotCache
+from runner.engine.cache import SlotCache, attending_slots, slots_dtype
 from runner.engine.line import Chooser, Line, begin
 from runner.engine.memory import bytes_per_token, cache_bytes, fewer, out_of_memory
 from runner.engine.prefill import prefill
@@ -40,11 +40,12 @@ class Slots:
         self.waiting: deque[Waiting] = deque()
         self.live: list[Line] = []  # in the order of the slots
         self.free: list[int] = []  # slots whose line has finished
-        self.finished: dict[int, dict[int, list[int]]] = {}  # row -> its finished sequences
-        self.cache = SlotCache()
+        self.finished: dict[int, dict[int, Line]] = {}  # row -> its finished sequences
+        self.attention = attending_slots(job.network)
+        self.cache = SlotCache(slots_dtype(job.network))
         self.choose = Chooser(job)
         self.stops = Stops.of(job)
-        self.bytes = cache_bytes(job.engine, job.network.device)
+        self.bytes = cache_bytes(job.order.engine, job.network.device)
 
     def __iter__(self) -> Iterator[Completion]:
         """Completions in the order in which they finish."""
@@ -98,10 +99,12 @@ class Slots:
         lines = [begin(self.job, requests[index], sequence, self.choose.watched) for index, sequence in origins]
         cache, logits = prefill(self.job.network, [request.ids for request in requests])
         chosen = self.choose(lines, logits[[index for index, _ in origins]])
+        self.job.order.made(len(lines))
         done = []
         for line, token, (index, _) in zip(lines, chosen, origins, strict=True):
             line.append(token)
-            if self.stops(line):
+            line.ended = self.stops(line)
+            if line.ended:
                 done.append(line)
             else:
                 self.waiting.append(Waiting(line, cache, index))
@@ -111,7 +114,7 @@ class Slots:
         """Give a line a slot; False when memory has no room until another line finishes."""
         line, live = waiting.line, len(self.live) - len(self.free)
         columns = max(line.limit, *(other.limit for other in self.live), 0)
-        room = max(1, self.bytes // (bytes_per_token(waiting.cache) * columns))
+        room = max(1, self.bytes // (bytes_per_token(waiting.cache, self.cache.dtype) * columns))
         if live >= room:
             return False
         length = len(line.request.ids)
@@ -135,14 +138,17 @@ class Slots:
         """One token for every live line; returns those that it ends."""
         positions, mask = self.cache.begin(len(self.live), max(line.length for line in self.live))
         last = torch.tensor([[line.new[-1]] for line in self.live], device=mask.device)
-        output = self.job.network(
-            input_ids=last, position_ids=positions, attention_mask=mask, past_key_values=self.cache, use_cache=True
-        )
+        with self.attention:
+            output = self.job.network(
+                input_ids=last, position_ids=positions, attention_mask=mask, past_key_values=self.cache, use_cache=True
+            )
         chosen = self.choose(self.live, output.logits[:, -1])
         self.cache.advance()
+        self.job.order.made(len(self.live))
         for line, token in zip(self.live, chosen, strict=True):
             line.append(token)
-        self.free = [slot for slot, line in enumerate(self.live) if self.stops(line)]
+            line.ended = self.stops(line)
+        self.free = [slot for slot, line in enumerate(self.live) if line.ended]
         if self.job.generation.remove_invalid_values:
             for slot in self.free:
                 self.cache.clean(slot)
@@ -152,10 +158,11 @@ class Slots:
         """The completion of a row, once all its sequences are there."""
         row = line.request.row
         sequences = self.finished.setdefault(row, {})
-        sequences[line.sequence] = line.new
+        sequences[line.sequence] = line
         if len(sequences) == self.job.sequences:
             del self.finished[row]
-            yield Completion(row, [sequences[index] for index in range(self.job.sequences)])
+            lines = [sequences[index] for index in range(self.job.sequences)]
+            yield Completion(row, [one.new for one in lines], [str(one.ended) for one in lines])
 
     def _back_off(self, error: BaseException) -> None:
         """Half the rows from now on; those under way start again from their prompts, with the same random streams.
@@ -168,7 +175,7 @@ class Slots:
         under_way = (*(line.request for line in lines), *self.prefilling)
         requests = list({request.row: request for request in under_way}.values())
         self.most = self.rows_prefilled = fewer(self.job, requests, min(self.most, len(requests)), error)
-        self.cache = SlotCache()
+        self.cache = SlotCache(slots_dtype(self.job.network))
         self.live, self.free, self.prefilling = [], [], []
         self.waiting.clear()
         if requests:

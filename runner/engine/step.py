@@ -12,12 +12,11 @@ from torch import Generator, Tensor
 from transformers import DynamicCache
 
 from runner.build import build
-from runner.decode import DecodeConfig
-from runner.engine.line import begin, check_finite
+from runner.engine.line import Line, begin, check_finite
 from runner.engine.request import Completion, Job, Request
 from runner.engine.sampling import gumbel
 from runner.engine.stopping import Stops
-from runner.errors import ConfigError
+from runner.errors import ConfigError, RunFailed
 from runner.types import Rule
 
 
@@ -39,7 +38,7 @@ class Sample:
         return int((logits + gumbel([generator], len(logits), logits.device)[0]).argmax())
 
 
-def steps(job: Job, requests: Iterable[Request], decode: DecodeConfig) -> Iterator[Completion]:
+def steps(job: Job, requests: Iterable[Request]) -> Iterator[Completion]:
     """One prompt after the other, in their order.
 
     Raises:
@@ -47,6 +46,7 @@ def steps(job: Job, requests: Iterable[Request], decode: DecodeConfig) -> Iterat
     """
     if job.network.config.is_encoder_decoder:
         raise ConfigError("decode.loop  step needs a network without an encoder: set decode.loop=generate")
+    decode = job.order.decode
     rule: Rule = Sample() if job.generation.do_sample else Greedy()
     if decode.rule is not None:
         rule = build(decode.rule, "decode.rule", Rule)
@@ -66,12 +66,13 @@ def complete(job: Job, request: Request, rule: Rule, candidates: int | None) -> 
         logits = job.network(input_ids=unseen, use_cache=True, **cache).logits[:, -1].float()
         check_finite(job, logits, [request], "while decoding" if line.new else "in the first batch")
         scores = line.processors(line.seen, logits)[0]
-        token = rule(line.seen[0], scores, line.generator)
+        token = chosen(rule, line, scores)
         line.append(token)
+        job.order.made(1)
         if candidates is not None:
-            trace.append({"chosen": token, "candidates": most_probable(scores, candidates)})
-        if stops(line):
-            return Completion(request.row, [line.new], trace if candidates is not None else None)
+            trace.append({"chosen": token, **most_probable(scores, token, candidates)})
+        if ended := stops(line):
+            return Completion(request.row, [line.new], [ended], trace if candidates is not None else None)
         unseen = line.seen[:, -1:]
 
 
@@ -81,7 +82,24 @@ def cache_argument(network: Any) -> str:
     return next((name for name in ("past_key_values", "cache_params") if name in known), "past_key_values")
 
 
-def most_probable(scores: Tensor, count: int) -> list[list[Any]]:
-    """The most probable tokens and their probabilities, sorted: [[id, probability], ...]."""
-    probabilities, ids = scores.softmax(dim=-1).topk(min(count, len(scores)))
-    return [[token, p] for token, p in zip(ids.tolist(), probabilities.tolist(), strict=True) if p > 0]
+def chosen(rule: Rule, line: Line, scores: Tensor) -> int:
+    """The token that the rule chooses; it may write on what it is given.
+
+    Raises:
+        RunFailed: it is no token of the vocabulary.
+    """
+    token = rule(line.seen[0].clone(), scores.clone(), line.generator)
+    if isinstance(token, Tensor) and token.numel() == 1:
+        token = token.item()
+    if type(token) is not int or not 0 <= token < len(scores):
+        law = f"the rule must return the id of a token, 0 to {len(scores) - 1}"
+        raise RunFailed(f"row {line.request.row}: {law}, but {type(rule).__name__} returned {token!r}")
+    return token
+
+
+def most_probable(scores: Tensor, token: int, count: int) -> dict[str, Any]:
+    """`probability` of the chosen token, `candidates` [[id, probability], ...], the most probable first."""
+    probabilities = scores.softmax(dim=-1)
+    best, ids = probabilities.topk(min(count, len(scores)))
+    candidates = [[one, p] for one, p in zip(ids.tolist(), best.tolist(), strict=True) if p > 0]
+    return {"probability": float(probabilities[token]), "candidates": candidates}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from runner.cjk import join_cjk
 from runner.types import Features, Model, Row
-
-CJK = "\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef"
-BETWEEN = re.compile(rf"(?<=[{CJK}]) (?=[{CJK}])")
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Text:
 
     def _decoded(self, model: Model, ids: Sequence[int]) -> str:
         text: str = model.processor.decode(ids, skip_special_tokens=self.skip_special_tokens)
-        return BETWEEN.sub("", text) if self.join_cjk else text
+        return join_cjk(text) if self.join_cjk else text
 
     def _bare(self, model: Model, text: str) -> str:
         """Without what a tokenizer may put in or leave out: spaces, and special tokens that are spelled out."""

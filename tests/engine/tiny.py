@@ -21,7 +21,7 @@ from transformers import (
 
 from runner.config import EngineConfig
 from runner.decode import DecodeConfig
-from runner.engine.decoding import Completion, Request, decode_all
+from runner.engine.decoding import Completion, Order, Request, decode_all
 
 V, CONTEXT, END = 53, 64, 1
 COMMON: dict[str, Any] = {"vocab_size": V, "bos_token_id": 0, "eos_token_id": END}
@@ -68,13 +68,14 @@ class Tiny:
     processor: Any
     config: Any
     name: str
+    context: int | None
 
 
 def tiny(kind: str, seed: int = 0) -> Tiny:
     torch.manual_seed(seed)
     config = CONFIGS[kind]
     auto = AutoModelForSeq2SeqLM if config.is_encoder_decoder else AutoModelForCausalLM
-    return Tiny(auto.from_config(config).eval(), None, config, kind)
+    return Tiny(auto.from_config(config).eval(), None, config, kind, None if kind == "mamba" else CONTEXT)
 
 
 def prompts(count: int = 12, seed: int = 0, longest: int = 40) -> list[Request]:
@@ -94,7 +95,7 @@ def decoded(
     """Completions by row."""
     say = [].append if said is None else said.append
     window = engine.pop("window", 256)
-    found = list(decode_all(model, requests, decode, EngineConfig(**engine), seed, say, window))
+    found = list(decode_all(model, requests, Order(decode, EngineConfig(**engine), seed, window, say)))
     assert len(found) == len({one.row for one in found})
     return {one.row: one for one in found}
 
