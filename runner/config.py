@@ -70,9 +70,9 @@ class EngineConfig:
 
     dtype: str = "float32"  # float32 | bfloat16 | float16 | auto (by a short probe)
     device: str = "auto"  # auto | cpu | cuda | cuda:1 ...
-    threads: int | None = None  # processor threads; null: all cores
+    threads: int | None = None  # processor; null: OMP_NUM_THREADS, else 1 to generate with few weights, else all cores
     attention: str | None = None  # sdpa | eager | ...; null: the architecture's default
-    slots: int | None = None  # rows generated at a time; null: by a short probe
+    slots: int | None = None  # rows generated at a time; null: as many as a short probe finds to pay
     batch_tokens: int = 1024  # padded tokens in a batch of a forward pass
     memory_mb: int | None = None  # most MiB of key-value cache; null: a quarter of what is free
 
@@ -100,8 +100,7 @@ class TrainConfig:
     save_every: int = 200  # steps
     evaluate_every: int = 200  # steps
     log_every: int = 10  # steps
-    metric: str = "loss"  # of the validation split; chooses the best checkpoint
-    maximise: bool = False  # whether a larger metric is better
+    metric: str = "loss"  # a number of task.evaluate on the validation split; chooses the best checkpoint
     patience: int | None = None  # evaluations without a better metric before training stops
     export_dtype: str | None = None  # of the saved weights; null: as trained
     export_to: str | None = None  # a further folder for the finished checkpoint
@@ -242,6 +241,9 @@ def problems(config: Config) -> list[str]:
         return found + error.problems
     if config.trains and task.teach is None:
         found.append(f"train.method  task {task.name} has no training format (task.teach is null): it only runs")
+    if config.trains and config.train.metric not in task.evaluate.numbers:
+        known = ", ".join(task.evaluate.numbers) or "none"
+        found.append(f"train.metric  {config.train.metric} is no number of task {task.name}; known: {known}")
     return found
 
 

@@ -19,6 +19,7 @@ from runner.backends.checkpoint import find
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig, Config
 from runner.data import Split, open_split
+from runner.engine.device import threads_as_before
 from runner.errors import RecordError, RunnerError, Stopped
 from runner.files import read_json, replacing
 from runner.loaded import decoding_of, introduction, loaded, size, strategy
@@ -99,7 +100,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
     """
     task, record = Task.build(config.task), Record(config, overrides)
     observer = Logged(record, observer)
-    with stop_on_signals(Stop(), observer.phase) as stop:
+    with threads_as_before(), stop_on_signals(Stop(), observer.phase) as stop:
         this = Run(config, task, record, observer, stop, _splits(config, task))
         source = find(config.checkpoint, task.auto_class)
         this.inputs = Inputs.of(config, source.files, this.splits)
@@ -110,6 +111,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
             _export_again(this)
             return Result(record.directory, read_metrics(record.directory), fresh=False)
         _check_device(config)
+        _check_arguments(config)
         with _page_of_what_went_wrong(record), record.open(this.say):
             observer.phase(this.header)
             _write_rejected(this)
@@ -189,6 +191,14 @@ def _check_device(config: Config) -> None:
         from runner.backends.torch import device_of
 
         device_of(config.engine)
+
+
+def _check_arguments(config: Config) -> None:
+    """What the Trainer does not take is refused too; its arguments must be imported for that (6 s)."""
+    if config.trains and config.train.arguments:
+        from runner.train.tune import check_arguments
+
+        check_arguments(config.train)
 
 
 def _write_rejected(this: Run) -> None:
@@ -340,7 +350,16 @@ def _many(count: int, noun: str) -> str:
 
 def _score(this: Run) -> dict[str, Estimate]:
     """Metrics, computed from predictions.jsonl alone: a resumed run cannot differ."""
-    metrics = summarise(this.way, (record["scores"] for record in this.record.predictions))
+    skipped = 0
+
+    def scores() -> Iterator[Mapping[str, float]]:
+        nonlocal skipped
+        for record in this.record.predictions:
+            skipped += record["prediction"] is None
+            yield record["scores"]
+
+    metrics = summarise(this.way, scores())
+    this.timing |= {"skipped_rows": skipped} if skipped else {}  # those of earlier attempts too
     this.record.write("metrics.json", {name: dataclasses.asdict(value) for name, value in metrics.items()})
     return metrics
 

@@ -18,7 +18,7 @@ PIECES_OF_A_DICTIONARY = re.compile(rf"({QUOTED}|[\[\]{{}},:])", re.DOTALL)
 
 
 def prepared(overrides: Sequence[str]) -> list[str]:
-    """Free-form keys get Hydra's `++`; text beyond ASCII, which its grammar refuses unquoted, gets quotes."""
+    """Free-form keys get Hydra's `++`; what its grammar refuses unquoted, text beyond ASCII and `=`, gets quotes."""
     texts = [inner for text in overrides for inner in _flat(quoted_text(text))]
     return [f"++{text}" if text.startswith(FREE_FORM) else text for text in texts]
 
@@ -41,16 +41,21 @@ def _flat(text: str) -> list[str]:
 
 
 def quoted_text(override: str) -> str:
-    """`data.prompts=[明月, 春]` to `data.prompts=["明月", "春"]`; what is ASCII or quoted stays as it is."""
+    """`data.prompts=[明月, 春]` to `data.prompts=["明月", "春"]`, `a=b=c` to `a="b=c"`; quoted text stays as it is."""
     key, equals, value = override.partition("=")
-    if not equals or value.isascii() or override.startswith("-"):
+    if not equals or _readable(value) or override.startswith("-"):
         return override
     pieces = (PIECES_OF_A_DICTIONARY if "{" in value else PIECES).split(value)
     return f"{key}={''.join(_quoted(piece) for piece in pieces)}"
 
 
+def _readable(text: str) -> bool:
+    """Whether Hydra's grammar takes the text as it is; an equals sign has a meaning in its functions only."""
+    return text.isascii() and ("=" not in text or "(" in text)
+
+
 def _quoted(piece: str) -> str:
-    if piece.isascii() or piece[:1] in "\"'":
+    if _readable(piece) or piece[:1] in "\"'":
         return piece
     inner = piece.strip(" ").replace("\\", "\\\\").replace('"', '\\"')
     return f'{piece[: len(piece) - len(piece.lstrip(" "))]}"{inner}"'

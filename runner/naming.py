@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from runner.config import FREE, Config, determining
 
-SAFE = re.compile(r"[^\w.=,+-]+")
+SAFE = re.compile(r"[^\w.=+-]+")  # no comma: on the command line it would make a sweep of a path
 HUMAN = 60  # most characters that tell what was asked for
 LONGEST = 100  # most bytes of each part: file systems take 255 for the whole
 
@@ -24,7 +24,7 @@ def directory_name(config: Config, overrides: Sequence[str], fingerprint: str) -
 
 def safe(text: str) -> str:
     """What a directory may be named after: no separators, no dots at the ends, not too long."""
-    return SAFE.sub("_", text).encode(errors="ignore")[:LONGEST].decode(errors="ignore").strip("_.,-")
+    return SAFE.sub("_", text).encode(errors="ignore")[:LONGEST].decode(errors="ignore").strip("_.-")
 
 
 def _human(config: Config, overrides: Sequence[str]) -> str:
@@ -32,9 +32,9 @@ def _human(config: Config, overrides: Sequence[str]) -> str:
     said = [*([f"seed={config.seed}"] if config.seed else []), *_said(config, overrides)]
     kept: list[str] = []
     for text in said:
-        if len(",".join([*kept, text])) <= HUMAN:
+        if len("-".join([*kept, text])) <= HUMAN:
             kept.append(text)
-    return ",".join(kept or [safe(text[:HUMAN]) for text in said[:1]])
+    return "-".join(kept or [safe(text[:HUMAN]) for text in said[:1]])
 
 
 def _said(config: Config, overrides: Sequence[str]) -> Iterator[str]:

@@ -23,6 +23,11 @@ class Way:
     generates: bool = False  # the network is called with generate instead of forward
     metrics: Mapping[str, Metric] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> dict[str, bool]:
+        """The numbers that all metrics give, and whether a larger one is better."""
+        return {name: larger for metric in self.metrics.values() for name, larger in metric.numbers().items()}
+
     @staticmethod
     def build(node: Mapping[str, Any], where: str) -> Way:
         """Instantiate the callables of a way; raises ConfigError with every problem at once."""

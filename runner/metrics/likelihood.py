@@ -15,6 +15,10 @@ from runner.types import Estimate, Row, Scores
 class Likelihood:
     """Over all texts together, every token or byte counting the same; intervals are over texts."""
 
+    def numbers(self) -> Mapping[str, bool]:
+        """See Metric."""
+        return {"perplexity": False, "loss": False, "bits_per_byte": False, "accuracy": True}
+
     def score(self, row: Row, prediction: Any) -> Scores:
         """nll (nats), tokens, correct and bytes of one text."""
         return {name: prediction[name] for name in ("nll", "tokens", "correct", "bytes")}

@@ -17,6 +17,10 @@ HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 class WellFormed:
     """2 or 4 couplets of lines of 5 or 7 characters, all equal; a comma inside a couplet, a full stop at its end."""
 
+    def numbers(self) -> Mapping[str, bool]:
+        """See Metric."""
+        return {"well_formed": True}
+
     def score(self, row: Row, prediction: Any) -> Scores:
         """1 or 0, the share for several texts; nothing for texts that are not Chinese."""
         texts = [prediction] if isinstance(prediction, str) else prediction

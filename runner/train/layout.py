@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from runner.engine.packed import positions
-from runner.types import Features
+from runner.types import IGNORED, Features
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-IGNORED = -100  # label that takes no part in the loss (torch.nn.CrossEntropyLoss)
 LIKE = 0.9  # texts share a micro-batch when none is shorter than this share of the longest
 
 

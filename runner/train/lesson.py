@@ -16,7 +16,7 @@ from runner.engine.likelihood import CHUNK, has_plain_head
 from runner.engine.packed import side_by_side
 from runner.errors import RunFailed
 from runner.files import naming
-from runner.train.layout import IGNORED
+from runner.types import IGNORED
 
 
 class Lesson(Trainer):  # type: ignore[misc]

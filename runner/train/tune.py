@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import RunFailed, Stopped
+from runner.errors import ConfigError, RunFailed, Stopped, nearest
 from runner.files import naming, sync_files, sync_folder
 from runner.quiet import quiet
 from runner.stop import Stop
@@ -27,6 +27,7 @@ class Course:
 
     corpus: Corpus
     validate: Callable[[Any], Mapping[str, float]]
+    larger: bool  # whether a larger train.metric is better
     directory: Path  # checkpoints go to directory/training, the result to directory/checkpoint
     observer: Observer
     stop: Stop
@@ -92,13 +93,13 @@ def _trainer(config: Config, model: Any, course: Course, state: Path) -> Any:
     history = course.directory / "training.jsonl"
     trainer = Lesson(
         model=model.network,
-        args=_arguments(config, state, model.network.device.type),
+        args=_arguments(config, course, state, model.network.device.type),
         train_dataset=course.corpus,
         eval_dataset=course.corpus,  # its place is taken by `validate`
         data_collator=_layout(train, model, course.observer),
         validate=course.validate,
         optimizers=(_optimizer(train, model.network), None),
-        callbacks=[Watch(history, course.observer, course.stop, train.metric, train.maximise, train.patience)],
+        callbacks=[Watch(history, course.observer, course.stop, train.metric, course.larger, train.patience)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -115,7 +116,18 @@ def _layout(train: TrainConfig, model: Any, observer: Observer) -> Layout:
     return Layout(batching, train.micro_batch_tokens, model.config.pad_token_id or 0)
 
 
-def _arguments(config: Config, state: Path, device: str) -> Any:
+def check_arguments(train: TrainConfig) -> None:
+    """Raises ConfigError when train.arguments holds what the library's TrainingArguments do not have."""
+    from transformers import TrainingArguments
+
+    known = list(TrainingArguments.__dataclass_fields__)
+    wrong = [name for name in train.arguments if name not in known]
+    if wrong:
+        raise ConfigError([f"train.arguments.{name}  no such argument; {nearest(name, known)}" for name in wrong])
+
+
+def _arguments(config: Config, course: Course, state: Path, device: str) -> Any:
+    """TrainingArguments; raises ConfigError for what the library does not take."""
     from transformers import TrainingArguments
 
     train = config.train
@@ -143,16 +155,17 @@ def _arguments(config: Config, state: Path, device: str) -> Any:
         "save_total_limit": 3,  # the best, and two in a row: rotation comes before the seal
         "load_best_model_at_end": True,
         "metric_for_best_model": f"eval_{train.metric}",
-        "greater_is_better": train.maximise,
+        "greater_is_better": course.larger,
         "logging_steps": train.log_every,
         "logging_nan_inf_filter": False,
         "remove_unused_columns": False,
         "disable_tqdm": True,
         "report_to": "none",
-        "save_safetensors": True,
     }
-    known = TrainingArguments.__dataclass_fields__
-    return TrainingArguments(**{k: v for k, v in ours.items() if k in known} | dict(train.arguments))
+    try:
+        return TrainingArguments(**ours | dict(train.arguments))
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"train.arguments  {str(error).splitlines()[0]}") from error
 
 
 def _optimizer(train: TrainConfig, network: Any) -> Any:

@@ -76,7 +76,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def _left(self, state: TrainerState) -> str:
         clock, step = self.began
         done = state.global_step - step
-        if done < 1:
+        if done < 1 or state.global_step == state.max_steps:
             return ""
         left = (time.monotonic() - clock) / done * (state.max_steps - state.global_step)
         return f"{int(left // 60)}:{int(left % 60):02d} left"

@@ -15,6 +15,10 @@ from runner.grammar import prepared
         ("data.columns={text: 诗}", "data.columns", {"text": "诗"}),
         ("data.columns.text=prompt", "data.columns.text", "prompt"),
         ("decode.top_p=0.5", "decode.top_p", 0.5),
+        ("checkpoint.name_or_path=out/tiny-seed=3-9fc3/checkpoint", "checkpoint.name_or_path",
+         "out/tiny-seed=3-9fc3/checkpoint"),
+        ('data.path="a=b"', "data.path", "a=b"),
+        ("data.prompts=[1 + 1 = 2, b]", "data.prompts", ["1 + 1 = 2", "b"]),
     ],
 )  # fmt: skip
 def test_overrides_mean_what_people_type(typed, key, value):

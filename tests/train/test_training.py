@@ -128,3 +128,32 @@ def test_the_loss_shown_is_the_mean_over_predicted_tokens(cli, tiny, poems):
         count += ids.shape[1] - 1
     first = json.loads((cli.runs[0] / "training.jsonl").read_text().splitlines()[0])
     assert first["loss"] == pytest.approx(total / count, abs=2e-3)
+
+
+def test_the_best_checkpoint_is_the_best_by_the_metric_that_was_asked_for(cli, tiny, poems):
+    ended = train(cli, tiny, poems, "train.max_steps=24", "train.learning_rate=5e-2", "train.metric=accuracy")
+    assert ended.code == 0, ended.err
+    (run,) = cli.runs
+    history = [json.loads(line) for line in (run / "training.jsonl").read_text().splitlines()]
+    accuracies = [entry["eval_accuracy"] for entry in history if "eval_accuracy" in entry]
+    assert min(accuracies) < max(accuracies)
+    ended = cli("mode=evaluate", "engine.threads=1", f"checkpoint.name_or_path={run / 'checkpoint'}",
+                f"data.path={poems / 'valid.jsonl'}")  # fmt: skip
+    assert ended.code == 0, ended.err
+    (again,) = set(cli.runs) - {run}
+    kept = json.loads((again / "metrics.json").read_text())["accuracy"]["value"]
+    assert kept == pytest.approx(max(accuracies), abs=1e-6)
+
+
+def test_a_metric_that_the_task_does_not_have_is_refused_before_any_work(cli, tiny, poems):
+    ended = train(cli, tiny, poems, "train.metric=acuracy")
+    assert ended.code == 2 and not cli.runs
+    assert "train.metric  acuracy is no number of task causal_lm; known: perplexity, loss, bits_per_byte" in ended.err
+
+
+def test_arguments_that_the_trainer_does_not_take_are_told(cli, tiny, poems):
+    ended = train(cli, tiny, poems, "train.arguments.gradient_acumulation_steps=2")
+    assert ended.code == 2
+    assert "train.arguments.gradient_acumulation_steps  no such argument; nearest: gradient_accumulation_steps" in (
+        ended.err
+    )
