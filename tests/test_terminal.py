@@ -280,3 +280,61 @@ def test_settings_that_change_nothing_are_not_told_and_the_library_s_defaults_th
     assert strategy(in_effect({"num_beams": 4}, DecodeConfig())) == "beam(num_beams 4)"
     rule = DecodeConfig(loop="step", rule={"_target_": "my_rules.Fresh", "last": 4})
     assert strategy(in_effect({}, rule)) == "step Fresh(last 4)"
+
+
+def test_the_bar_is_moved_by_tokens_before_the_first_answer_comes(tiny, tmp_path, monkeypatch):
+    import runner
+
+    class Watching:
+        def __init__(self):
+            self.told = []
+
+        def phase(self, line):
+            pass
+
+        def answer(self, row, prediction):
+            self.told.append("answer")
+
+        def progress(self, name, done, total, note, under_way=0.0):
+            self.told.append((name, done, total, note, round(under_way, 2)))
+
+    monkeypatch.chdir(tmp_path)
+    watching = Watching()
+    runner.run("causal_lm", checkpoint=str(tiny), prompts=["春"], observer=watching,
+               decode={"min_new_tokens": 4, "max_new_tokens": 4})  # fmt: skip
+    before = watching.told[: watching.told.index("answer")]
+    assert before[0] == ("generating", 0, 1, "", 0.0)
+    assert [told[4] for told in before] == [0.0, 0.25, 0.5, 0.75, 1.0] and before[1][3].endswith(" tokens/s")
+    assert watching.told[-1][1:3] == (1, 1) and watching.told[-1][4] == 0.0
+
+
+def test_a_bug_tells_where_the_run_is_kept_after_its_traceback(cli, tiny, monkeypatch):
+    import traceback
+
+    import runner.predict
+
+    monkeypatch.setattr(runner.predict.Predictor, "_answered", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError) as failed:
+        cli(f"checkpoint.name_or_path={tiny}", "data.prompts=[春]")
+    last = "".join(traceback.format_exception(failed.value)).splitlines()[-1]
+    assert last == f"{cli.runs[0].relative_to(cli.home)}        report.html"
+
+
+def test_skipped_rows_of_an_earlier_attempt_are_counted(cli, tiny):
+    import json
+
+    (cli.home / "rows.txt").write_text("春\n" + "山" * 99 + "\n月\n")
+    arguments = (
+        f"checkpoint.name_or_path={tiny}",
+        "data.path=rows.txt",
+        "data.on_long_row=skip",
+        "decode.max_new_tokens=3",
+    )
+    first = cli(*arguments)
+    assert "2 answers, 0 well-formed, 1 skipped · " in first.out
+    (run,) = cli.runs
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"state": "stopped"}))
+    lines = (run / "predictions.jsonl").read_text().splitlines(keepends=True)
+    (run / "predictions.jsonl").write_text("".join(lines[:2]))
+    assert "2 answers, 0 well-formed, 1 skipped · " in cli(*arguments).out

@@ -30,6 +30,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Remember where the clock started, and show where a resumed training begins."""
         self.began = (time.monotonic(), state.global_step)
+        known = [entry["loss"] for entry in state.log_history if "loss" in entry]
+        self.note = f"loss {known[-1]:.3f}" if known else ""
         self._show(state)
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
