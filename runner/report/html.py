@@ -17,6 +17,7 @@ from runner.report.read import Run, part, read_run
 from runner.report.trace import traces
 
 MISSED = 6  # rows that went wrong that are shown
+BANNER = 400  # characters of an error at the top
 TRACEBACK = 20_000  # characters, from the end
 SECTIONS = (("answers", "answers"), ("numbers", "numbers"), ("training", "training"), ("steps", "step by step"),
             ("look", "worth a look"), ("origin", "how it was made"))  # fmt: skip
@@ -80,8 +81,9 @@ def header(run: Run, sections: list[Markup]) -> Markup:
 def look(run: Run) -> Markup:
     """Errors worth looking at: why it failed, rows that went wrong, files that cannot be read."""
     parts: list[Markup] = []
-    if run.status.get("error"):
-        parts.append(tag("p", clipped(run.status["error"], 4_000), class_="error"))
+    error = str(run.status.get("error") or "")
+    if error and (len(error) > BANNER or run.state not in ("failed", "stopped")):  # else it stands at the top
+        parts.append(tag("p", clipped(error, 4_000), class_="error"))
     if run.status.get("traceback"):
         text = str(run.status["traceback"])
         said = "…\n" + text[-TRACEBACK:] if len(text) > TRACEBACK else text
@@ -123,13 +125,13 @@ def _banner(run: Run) -> Markup | None:
         return tag(
             "p",
             tag("strong", "The run failed. "),
-            clipped(error or "Nothing says why.", 400),
+            clipped(error or "Nothing says why.", BANNER),
             " ",
             link,
             class_="banner",
         )
     told = {
-        "stopped": "The run was stopped and can be continued by the same command.",
+        "stopped": f"{clipped(error or 'stopped', BANNER).capitalize()}: it can be continued by the same command.",
         "running": "The run had not ended when this page was written: what follows is what there was.",
         "unknown": "status.json is missing or damaged: nothing says how this run ended.",
     }
@@ -151,7 +153,7 @@ def _facts(run: Run) -> list[str]:
         facts.append(new_weights(run))
     if is_number(run.timing.get("tokens_per_second")):
         facts.append(f"{rate(run.timing['tokens_per_second'])} tokens/s")
-    if is_number(run.manifest.get("seed")):
+    if is_number(run.manifest.get("seed")) and run.drawn:
         facts.append(f"seed {run.manifest['seed']}")
     if is_number(run.status.get("attempt")) and run.status["attempt"] > 1:
         facts.append(f"attempt {run.status['attempt']}")

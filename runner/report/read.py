@@ -50,6 +50,16 @@ class Run:
         phases = [value for value in part(self.timing, "phases").values() if is_number(value)]
         return sum(phases) if phases else None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether another seed could have given another result, or nothing says."""
+        decoding, training = self.manifest.get("decoding"), part(self.config, "train").get("method")
+        if not isinstance(decoding, dict) and training is None:
+            return True
+        known = part(self.manifest, "decoding")
+        new = part(self.manifest, "checkpoint").get("random_weights")
+        return bool(known.get("do_sample") or "rule" in known or new or training not in (None, "none"))
+
 
 class Least:
     """The items with the smallest keys of a stream, in memory for `limit` of them."""

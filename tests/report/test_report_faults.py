@@ -54,15 +54,17 @@ def test_a_failed_run_tells_its_error_first_and_its_traceback_folded(run_directo
     page = run_directory.page()
     assert 'class="badge failed"' in page
     assert "<strong>The run failed. </strong>out of &lt;memory&gt;" in page
+    assert page.count("out of &lt;memory&gt;") == 1
     assert f"<details><summary>traceback</summary><pre><code>{trace}</code></pre></details>" in page
     assert "No row was answered before the run failed." in page
     assert "in 5.0 s" in page  # from status.json, as there is no timing.json
 
 
 def test_a_stopped_run_says_that_it_can_be_continued(run_directory):
-    run_directory.json("status.json", {**STATUS, "state": "stopped", "error": "stopped, 2 of 4 rows kept"})
+    run_directory.json("status.json", {**STATUS, "state": "stopped", "error": "stopped at 2 of 4 rows"})
     page = run_directory.page()
-    assert "can be continued by the same command" in page and "stopped, 2 of 4 rows kept" in page
+    assert page.count("topped at 2 of 4 rows") == 1
+    assert '<p class="banner">Stopped at 2 of 4 rows: it can be continued by the same command.</p>' in page
 
 
 def test_a_running_run_says_that_it_had_not_ended(run_directory):

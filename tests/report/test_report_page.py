@@ -233,3 +233,10 @@ def test_no_number_is_told_twice(run_directory):
 def test_few_points_of_a_curve_are_marked(run_directory):
     run_directory.lines("training.jsonl", [{"step": 2, "loss": 3.0}, {"step": 4, "loss": 2.5}])
     assert run_directory.page().count('<circle class="dot first"') >= 2
+
+
+def test_a_seed_is_told_only_where_something_was_drawn(run_directory):
+    manifest = json.loads((run_directory.path / "manifest.json").read_text())
+    assert "seed 0" in text_of(run_directory.page())[:200]
+    run_directory.json("manifest.json", {**manifest, "decoding": {"do_sample": False}})
+    assert "seed 0" not in text_of(run_directory.page())[:200]

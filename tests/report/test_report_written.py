@@ -14,7 +14,8 @@ def test_a_failed_run_leaves_a_page_that_says_why(cli, tiny):
 
 
 def test_a_finished_run_leaves_a_page_with_its_answers(cli, tiny):
-    ended = cli(f"checkpoint.name_or_path={tiny}", "engine.threads=1", "data.prompts=[春风花月夜，]", "seed=4")
+    ended = cli(f"checkpoint.name_or_path={tiny}", "engine.threads=1", "data.prompts=[春风花月夜，]", "seed=4",
+                "decode.do_sample=true")  # fmt: skip
     assert ended.code == 0, ended.err
     page = (cli.runs[0] / "report.html").read_text()
     assert "春风花月夜" in page and "seed 4" in page
