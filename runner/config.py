@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -109,7 +107,7 @@ class TrainConfig:
 
 @dataclass
 class Config:
-    """One experiment. `determining` tells which options make the fingerprint."""
+    """One experiment. `fingerprint.determining` tells which options make the fingerprint."""
 
     task: TaskConfig
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
@@ -139,16 +137,6 @@ class Config:
         way = (self.task.evaluate or self.task.predict) if self.evaluates else self.task.predict
         return bool(way.get("generates", False))
 
-
-FREE: dict[str, set[str] | None] = {  # options that never determine the result; None: the option itself
-    "rerun": None,
-    "output_dir": None,
-    "name": None,
-    "data": {"on_bad_row", "on_long_row"},  # rows that they left out or cut are told apart in predictions.jsonl
-    "train": {"export_to", "log_every"},
-}
-SUMS = (("engine", "threads"), ("engine", "batch_tokens"), ("data", "window_rows"))  # the order in which they are made
-HELD = (("engine", "slots"), ("engine", "memory_mb"))  # rows that are decoded together
 
 CHOICES = {
     "mode": ("predict", "evaluate", None),
@@ -266,37 +254,6 @@ def plain(config: Any) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-def fingerprint(config: Config) -> str:
-    """Eight hexadecimal digits that change with anything that determines the result.
-
-    Null options are left out, so that an option added later with a neutral default keeps old fingerprints valid.
-    """
-    text = json.dumps(_without_none(determining(config)), sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
-
-
-def determining(config: Config) -> dict[str, Any]:
-    """The options that determine the result, a mode that is null as what it comes to.
-
-    In float32 a generated text is the same however the work is done. The digits of a likelihood, and with them the
-    weights that training leaves, follow the order of the sums; in a shorter dtype all results do.
-    """
-    values = plain(config) | {"mode": "evaluate" if config.evaluates else "predict"}
-    sums = config.trains or not config.generates or config.engine.dtype != "float32"
-    unseen = [*(() if sums else SUMS), *(() if config.engine.dtype != "float32" else HELD)]
-    for section, names in FREE.items():
-        if names is None:
-            del values[section]
-        else:
-            unseen += [(section, name) for name in names]
-    for section, name in unseen:
-        del values[section][name]
-    for section, used in (("train", config.trains), ("decode", config.generates)):
-        if not used:
-            del values[section]
-    return values
-
-
 def redacted(value: Any, key: str = "") -> Any:
     """The same values with whatever looks like a secret replaced by ***."""
     if isinstance(value, Mapping):
@@ -306,12 +263,6 @@ def redacted(value: Any, key: str = "") -> Any:
     if value is not None and SECRET.search(key):
         return "***"
     return SECRET_VALUE.sub("***", value) if isinstance(value, str) else value
-
-
-def _without_none(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _without_none(v) for k, v in value.items() if v is not None}
-    return [_without_none(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def secret_problem(key: str, value: Any) -> str | None:

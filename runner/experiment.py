@@ -15,6 +15,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+from runner.answered import as_record
 from runner.backends.checkpoint import find
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig, Config
@@ -289,7 +290,7 @@ def _train(this: Run, source: Any) -> None:
 
 def _answer(this: Run, model: Any) -> None:
     """Answer every row that has no answer yet; finished rows are synced to the disk as they come."""
-    from runner.predict import Predictor, as_record
+    from runner.predict import Predictor
 
     record, observer, split = this.record, this.observer, this.splits["rows"]
     kept = record.predictions.kept()

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from runner import __version__
-from runner.config import Config, determining
+from runner.config import Config
 from runner.files import sha256
+from runner.fingerprint import determining
 
 PACKAGES = (
     "torch",

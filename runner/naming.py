@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from runner.config import FREE, Config, determining
+from runner.config import Config
+from runner.fingerprint import FREE, determining
 
 SAFE = re.compile(r"[^\w.=+-]+")  # no comma: on the command line it would make a sweep of a path
 HUMAN = 60  # most characters that tell what was asked for

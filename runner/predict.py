@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from runner.answered import Answered
 from runner.config import Config
 from runner.decode import DEFAULT_NEW_TOKENS
 from runner.prompts import Room, fitted
 from runner.task import Way
-from runner.types import Features, Model, Row, Scores
+from runner.types import Features, Model, Row
 
-Batch = list["Answered"]
-LONGEST = 500  # characters of an input that predictions.jsonl keeps
+Batch = list[Answered]
 SHOWN = 3  # rows with unknown tokens that are named
-
-
-@dataclass(frozen=True)
-class Answered:
-    """A row with its prediction, scores and, from the loop in the open, its trace."""
-
-    row: Row
-    prediction: Any
-    scores: Scores
-    trace: Any = None
-    note: str | None = None  # how a row that is too long was treated
-    tokens: Any = None  # new ones; a list where there are several sequences
-    ended: Any = None  # why there are no more: end, length, time, stop; a list where there are several sequences
 
 
 @dataclass
@@ -98,42 +84,45 @@ class Predictor:
             yield [self._answered(window[i], encoded[i], outputs[i]) for i in finished]
 
     def _generated(self, rows: Iterable[Row]) -> Iterator[Batch]:
-        from runner.engine.decoding import Order, Request, decode_all
+        from runner.engine.decoding import Order, decode_all
 
-        config, room = self.config, Room.of(self.model, self.config.decode)
+        config = self.config
         waiting: dict[int, tuple[Row, Features]] = {}
         skipped: Batch = []
-
-        def requests() -> Iterator[Request]:
-            for window in windows(rows, config.data.window_rows):
-                encoded = [features[0] for features in self.way.encode(self.model, window)]
-                prompts = fitted(window, encoded, room, config.data.on_long_row)
-                for row, prompt in zip(window, prompts, strict=True):
-                    if "note" in prompt:
-                        self.counts[f"{prompt['note'].partition(':')[0]}_rows"] += 1
-                    if not prompt["input_ids"]:
-                        skipped.append(Answered(row, None, {}, note=prompt["note"]))
-                        continue
-                    self._count_unknown(row, [prompt])
-                    self.counts["prompt_tokens"] += len(prompt["input_ids"])
-                    waiting[row["row"]] = (row, prompt)
-                    yield Request(row["row"], prompt["input_ids"])
-
+        requests = self._requests(rows, waiting, skipped)
         order = Order(config.decode, config.engine, config.seed, config.data.window_rows, self.say, self._passed)
-        for completion in decode_all(self.model, requests(), order):
-            row, feature = waiting.pop(completion.row)
+        for completion in decode_all(self.model, requests, order):
+            row, prompt = waiting.pop(completion.row)
             self.counts["new_tokens"] += sum(map(len, completion.ids))
             self.finished += 1
             answered = replace(
-                self._answered(row, [feature], completion.ids),
+                self._answered(row, [prompt], completion.ids),
                 trace=self._readable(completion.trace),
-                note=feature.get("note"),
+                note=prompt.get("note"),
                 tokens=_one_or_all([len(ids) for ids in completion.ids]),
-                ended=_one_or_all(getattr(completion, "ended", None)),
+                ended=_one_or_all(completion.ended),
             )
             yield [*_taken(skipped), answered]
         self.made = self.counts["new_tokens"]
         yield _taken(skipped)
+
+    def _requests(self, rows: Iterable[Row], waiting: dict[int, tuple[Row, Features]], skipped: Batch) -> Iterator[Any]:
+        """The prompts to decode; their rows wait in `waiting` for the answer, rows left out are answered already."""
+        from runner.engine.decoding import Request
+
+        data, room = self.config.data, Room.of(self.model, self.config.decode)
+        for window in windows(rows, data.window_rows):
+            encoded = [features[0] for features in self.way.encode(self.model, window)]
+            for row, prompt in zip(window, fitted(window, encoded, room, data.on_long_row), strict=True):
+                if "note" in prompt:
+                    self.counts[f"{prompt['note'].partition(':')[0]}_rows"] += 1
+                if not prompt["input_ids"]:
+                    skipped.append(Answered(row, None, {}, note=prompt["note"]))
+                    continue
+                self._count_unknown(row, [prompt])
+                self.counts["prompt_tokens"] += len(prompt["input_ids"])
+                waiting[row["row"]] = (row, prompt)
+                yield Request(row["row"], prompt["input_ids"])
 
     def _passed(self, tokens: int) -> None:
         """Tokens count as they are made: progress is seen before the first row is finished."""
@@ -184,49 +173,14 @@ def windows(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
         yield window
 
 
-def as_record(answered: Answered) -> Mapping[str, Any]:
-    """A line of predictions.jsonl."""
-    row = answered.row
-    canonical = {k: v for k, v in row.items() if k not in ("row", "place", "others")}
-    others = {k: v for k, v in row.get("others", {}).items() if k not in canonical}
-    record: dict[str, Any] = {
-        "row": row["row"],
-        "input": {k: _short(v) for k, v in (canonical | others).items()},
-        "prediction": answered.prediction,
-        "scores": answered.scores,
-    }
-    if answered.trace is not None:
-        record["trace"] = answered.trace
-    for name in ("tokens", "ended"):
-        if getattr(answered, name) is not None:
-            record[name] = getattr(answered, name)
-    if answered.note is not None:
-        record["note"] = answered.note
-    return record
-
-
-def _short(value: Any) -> Any:
-    """What a line of JSON can hold, long texts cut off."""
-    if not isinstance(value, str) and len(str(value)) > LONGEST:
-        value = str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _short(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_short(inner) for inner in value]
-    if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
-        return value
-    text = str(value)
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
-
-
 def unknown_token(processor: Any) -> int | None:
     """The token that stands for what the tokenizer does not know; None where it has another meaning, too."""
     mark, *others = (getattr(processor, f"{name}_token_id", None) for name in ("unk", "bos", "eos", "cls", "sep"))
     return None if mark in others else mark
 
 
-def _one_or_all(values: Any) -> Any:
-    return values[0] if isinstance(values, list | tuple) and len(values) == 1 else values
+def _one_or_all(values: Sequence[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def _starts(encoded: Sequence[Sequence[Any]]) -> list[int]:

@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.config import Config, fingerprint, plain, redacted
+from runner.config import Config, plain, redacted
 from runner.errors import FAILED, REFUSED, RecordError, RunFailed, RunnerError, Stopped
 from runner.files import read_json, write_json, write_text
+from runner.fingerprint import fingerprint
 from runner.naming import directory_name, safe
 from runner.predictions import Predictions
 

@@ -15,7 +15,10 @@ HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 
 @dataclass(frozen=True)
 class WellFormed:
-    """2 or 4 couplets of lines of 5 or 7 characters, all equal; a comma inside a couplet, a full stop at its end."""
+    """2 or 4 couplets of lines of 5 or 7 characters, all equal; a comma inside a couplet, a full stop at its end.
+
+    Prompt and answer are judged together, as the text that they make: a prompt of prose spoils it.
+    """
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

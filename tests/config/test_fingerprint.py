@@ -8,7 +8,8 @@ import pytest
 
 from runner import config as schema
 from runner.compose import compose
-from runner.config import FREE, HELD, SUMS, Config, fingerprint, freeze, redacted
+from runner.config import Config, freeze, redacted
+from runner.fingerprint import FREE, HELD, SUMS, fingerprint
 
 
 def leaves(kind, path=()):
