@@ -118,7 +118,7 @@ def _show(asked: Any) -> int:
 def _sweep(asked: Any) -> int:
     """Every job is checked before the first one runs; a job that fails costs only itself."""
     from runner.compose import check_sweep
-    from runner.summary import Job, sweep_table
+    from runner.summary import STOPPED, Job, sweep_table
 
     check_sweep(asked.overrides, asked.config_dir)
     jobs: list[Job] = []
@@ -129,8 +129,12 @@ def _sweep(asked: Any) -> int:
 
         overrides = [text.removeprefix("++") for text in HydraConfig.get().overrides.task]
         print(visible(("\n" if jobs else "") + " ".join(overrides)))
-        jobs.append(Job(overrides, failure="stopped"))
-        code, jobs[-1] = _job(composed, jobs[-1])
+        jobs.append(Job(overrides, failure=STOPPED))
+        try:
+            code, jobs[-1] = _job(composed, jobs[-1])
+        except SystemExit as stop:
+            jobs[-1] = replace(jobs[-1], where=_where(stop.__cause__))
+            raise
         codes.append(code)
 
     try:
@@ -153,10 +157,10 @@ def _job(composed: DictConfig, job: Job) -> tuple[int, Job]:
         raise SystemExit(error.exit_code) from error
     except RunnerError as error:
         print(_told(error), file=sys.stderr)
-        return error.exit_code, replace(job, failure=_told(error), where=" ".join(_notes(error)))
+        return error.exit_code, replace(job, failure=_told(error), where=_where(error))
     except Exception as error:
         traceback.print_exc()
-        return FAILED, replace(job, failure=f"{type(error).__name__}: {error}", where=" ".join(_notes(error)))
+        return FAILED, replace(job, failure=f"{type(error).__name__}: {error}", where=_where(error))
 
 
 def _hydra(asked: Any) -> int:
@@ -198,6 +202,10 @@ def _told(error: RunnerError) -> str:
 def _notes(error: BaseException) -> list[str]:
     """What was added to an error on its way: where the run is kept."""
     return [visible(note) for note in getattr(error, "__notes__", ())]
+
+
+def _where(error: BaseException | None) -> str:
+    return "".join(_notes(error)[:1]).partition("        ")[0] if error else ""  # without the name of the page
 
 
 def _forget_working_directory() -> None:

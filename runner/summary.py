@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from runner.report.markup import duration, many, number, words
 from runner.report.read import PASSED, part
 from runner.types import Estimate
 
+STOPPED = "stopped"  # the failure of a job that was asked to stop
 FAILURE = 60  # characters of the reason of a failure in the table of a sweep
 
 
@@ -55,15 +57,16 @@ class Job:
 
 def sweep_table(jobs: Sequence[Job]) -> Iterator[str]:
     """A line a job: what differs from the others, its first metrics or why it failed, where it is kept."""
-    common = set.intersection(*(set(job.overrides) for job in jobs))
+    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
     rows = []
     for job in jobs:
         told = [f"{words(name)} {estimate(one)}" for name, one in list((job.metrics or {}).items())[:2]]
         differs = " ".join(text for text in job.overrides if text not in common)
         failure = job.failure and shorten(job.failure, FAILURE, placeholder=" …")
         rows.append((differs, failure or ", ".join(told) or "done", job.where))
-    failed = sum(job.failure is not None for job in jobs)
-    yield f"{many(len(jobs), 'run')} · {len(jobs) - failed} done · {failed} failed"
+    ends = Counter("done" if job.failure is None else STOPPED if job.failure == STOPPED else "failed" for job in jobs)
+    told = [f"{ends[end]} {end}" for end in ("done", "failed", STOPPED) if end != STOPPED or ends[end]]
+    yield " · ".join([many(len(jobs), "run"), *told])
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(("", *row), (0, *widths), strict=True)).rstrip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +33,7 @@ class Terminal:
     """The observer behind the command line."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self.console = Console(highlight=False, soft_wrap=True, emoji=False)
+        self.console = _console()
         self.held: dict[int, Held] = {}
         self.following: int | None = None  # the row whose answer comes next if all come in order
         self.numbered = False  # from the first answer that is out of order
@@ -158,6 +158,17 @@ class Terminal:
         if name not in self.tasks:
             self.tasks[name] = self.bar.add_task(name, total=total, of="", note="")
         return self.bar
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    class GoesOn(Console):
+        def on_broken_pipe(self) -> None:
+            """Whoever read the output has left (`| head`): the work goes on unseen."""
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    return GoesOn(highlight=False, soft_wrap=True, emoji=False)
 
 
 def _of(done: int, total: int | None) -> str:

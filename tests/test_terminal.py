@@ -6,7 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
-from runner.summary import Job, estimate, shown_again, summary, sweep_table
+from runner.summary import STOPPED, Job, estimate, shown_again, summary, sweep_table
 from runner.terminal import PLAIN_S, SHOWN, Terminal
 from runner.types import Estimate
 
@@ -259,6 +259,7 @@ def test_a_sweep_ends_in_a_table_of_what_differs_and_what_came_of_it():
     ]
     table = list(sweep_table(jobs))
     assert table[0] == "2 runs · 1 done · 1 failed"
+    assert next(sweep_table([*jobs, Job(["seed=3"], failure=STOPPED)])) == "3 runs · 1 done · 1 failed · 1 stopped"
     assert table[1] == f"  seed=1  {'well-formed 0.500 [0.250, 0.750]':<{len(table[2]) - 10}}  outputs/a"
     assert table[2].startswith("  seed=2  DataError: x y") and table[2].endswith(" …") and len(table[2]) <= 70
 
@@ -338,3 +339,30 @@ def test_skipped_rows_of_an_earlier_attempt_are_counted(cli, tiny):
     lines = (run / "predictions.jsonl").read_text().splitlines(keepends=True)
     (run / "predictions.jsonl").write_text("".join(lines[:2]))
     assert "2 answers, 0 well-formed, 1 skipped · " in cli(*arguments).out
+
+
+def test_a_run_goes_on_when_nobody_reads_its_output_any_more(spawn, tiny, tmp_path):
+    import json
+
+    process = spawn(f"checkpoint.name_or_path={tiny}", "data.prompts=[春,江]", "decode.max_new_tokens=3")
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    (status,) = tmp_path.glob("outputs/*/*/status.json")
+    assert json.loads(status.read_text())["state"] == "done"
+
+
+def test_a_stopped_sweep_ends_with_its_table(spawn, tiny, tmp_path):
+    import signal
+
+    (tmp_path / "rows.txt").write_text("春\n" * 400)
+    process = spawn("-m", f"checkpoint.name_or_path={tiny}", "data.path=rows.txt", "engine.slots=1", "seed=1,2",
+                    "decode.min_new_tokens=40", "decode.max_new_tokens=40")  # fmt: skip
+    for line in process.stdout:
+        if line.startswith("  春"):
+            break
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=120)
+    last = told.splitlines()[-2:]
+    assert process.returncode == 75
+    assert last[0] == "1 run · 0 done · 0 failed · 1 stopped" and "  stopped  outputs/causal_lm/" in last[1]

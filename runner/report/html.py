@@ -131,11 +131,15 @@ def _banner(run: Run) -> Markup | None:
             class_="banner",
         )
     told = {
-        "stopped": f"{clipped(error or 'stopped', BANNER).capitalize()}: it can be continued by the same command.",
+        "stopped": f"{clipped(_sentence(error or 'stopped'), BANNER)}: it can be continued by the same command.",
         "running": "The run had not ended when this page was written: what follows is what there was.",
         "unknown": "status.json is missing or damaged: nothing says how this run ended.",
     }
     return tag("p", told[run.state], class_="banner") if run.state in told else None
+
+
+def _sentence(text: Any) -> str:
+    return str(text)[:1].upper() + str(text)[1:]
 
 
 def _facts(run: Run) -> list[str]:
