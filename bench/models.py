@@ -12,7 +12,17 @@ SIZES = {  # GPT-2 configurations
 }
 
 
-def model(size: str) -> SimpleNamespace:
+def half_pays() -> bool:
+    """Whether this processor has units for bfloat16: it makes products of matrices faster, not slower."""
+    import torch
+
+    from runner.engine.probe import _product_s
+
+    device = torch.device("cpu")
+    return min(_product_s(torch.bfloat16, device, 512) for _ in range(5)) < _product_s(torch.float32, device, 512)
+
+
+def model(size: str, dtype: str = "float32") -> SimpleNamespace:
     """A runner.types.Model of random weights that never ends a text by itself."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -20,6 +30,7 @@ def model(size: str) -> SimpleNamespace:
     torch.manual_seed(0)
     network = GPT2LMHeadModel(GPT2Config(bos_token_id=2, eos_token_id=None, pad_token_id=0, **SIZES[size])).eval()
     network.generation_config.eos_token_id = None
+    network.to(getattr(torch, dtype))
     return SimpleNamespace(network=network, processor=None, config=network.config, name=size, context=1024)
 
 

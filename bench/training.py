@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import Row, write
-from bench.models import SIZES
+from bench.models import SIZES, half_pays
 
 POEMS = Path("runner/assets/data/poems_small/train.jsonl")
 
 
-def trained(kind: str, corpus: Any, tokenizer: Any, steps: int) -> tuple[float, float]:
-    """CPU seconds of the training alone and the mean loss of its steps."""
+def trained(kind: str, dtype: str, corpus: Any, tokenizer: Any, steps: int) -> tuple[float, float]:
+    """CPU seconds of the training alone and the mean loss of its steps; always a fresh module."""
     import torch
     from transformers import (
         DataCollatorForLanguageModeling,
@@ -46,13 +46,13 @@ def trained(kind: str, corpus: Any, tokenizer: Any, steps: int) -> tuple[float, 
         arguments = TrainingArguments(
             output_dir=folder, max_steps=steps, per_device_train_batch_size=32, learning_rate=5e-4, seed=0, data_seed=0,
             use_cpu=True, report_to="none", disable_tqdm=True, save_strategy="no", logging_steps=1,
-            remove_unused_columns=False, dataloader_pin_memory=False,
+            remove_unused_columns=False, dataloader_pin_memory=False, bf16=dtype == "bfloat16",
         )  # fmt: skip
         common = {"model": network, "args": arguments, "train_dataset": corpus, "callbacks": [Clock()]}
         if kind == "plain":
             trainer = Trainer(**common, data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False))
         else:
-            trainer = Lesson(**common, data_collator=Layout(kind, 2048, 1024, 0), validate=None)
+            trainer = Lesson(**common, data_collator=Layout(kind, 2048, 0), validate=None)
         trainer.train()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     return Clock.ended - Clock.began, sum(losses) / len(losses)
@@ -77,24 +77,30 @@ def run(rounds: int, quick: bool) -> None:
     rows = [json.loads(line) for _, line in zip(range(4000), poems[0].open(encoding="utf-8"), strict=False)]
     corpus = Corpus(Causal()(tokenizer, rows), 1024)
     steps = 2 if quick else 12
-    seconds: dict[str, list[float]] = {}
-    losses: dict[str, float] = {}
+    goals = {"float32": 1.9} | ({"bfloat16": 1.8} if half_pays() else {})
+    ways = [(kind, dtype) for dtype in goals for kind in ("plain", "packed", "length")]
+    seconds: dict[tuple[str, str], list[float]] = {}
+    losses: dict[tuple[str, str], float] = {}
     for number in range(rounds):
-        for kind in ("plain", "length", "packed"):
-            took, losses[kind] = trained(kind, corpus, tokenizer, steps)
-            seconds.setdefault(kind, []).append(took)
-            print(f"  round {number + 1} {kind}: {took:.1f} s, loss {losses[kind]:.4f}", flush=True)
-    median = {kind: statistics.median(values) for kind, values in seconds.items()}
-    ratios = {kind: median["plain"] / median[kind] for kind in ("length", "packed")}
-    what = "over plain Trainer with padding, float32"
-    table = [
-        Row(f"train.batching=length, {what}", f"{ratios['length']:.2f} times", ">= 1.9", ratios["length"] >= 1.9),
-        Row(f"train.batching=packed, {what}", f"{ratios['packed']:.2f} times"),
-    ]
-    told = ", ".join(f"{kind} {loss:.4f}" for kind, loss in losses.items())
+        for way in ways:
+            took, losses[way] = trained(*way, corpus, tokenizer, steps)
+            seconds.setdefault(way, []).append(took)
+            print(f"  round {number + 1} {way}: {took:.1f} s, loss {losses[way]:.4f}", flush=True)
+    median = {way: statistics.median(values) for way, values in seconds.items()}
+    table = []
+    for dtype, goal in goals.items():
+        for kind in ("packed", "length"):
+            ratio = median["plain", dtype] / median[kind, dtype]
+            what = f"train.batching={kind}, over plain Trainer with padding, {dtype}"
+            aim = (f">= {goal}", ratio >= goal) if kind == "packed" else ("", None)
+            table.append(Row(what, f"{ratio:.2f} times", *aim))
+    lengths = sorted(len(corpus[i]["input_ids"]) for i in range(len(corpus)))
+    padding = lengths[-1] * len(lengths) / sum(lengths)
+    told = ", ".join(f"{kind} {dtype} {loss:.4f}" for (kind, dtype), loss in losses.items())
     notes = [
         f"{steps} steps of 32 poems, 6.5 M parameters with dropout 0.1; mean loss of the steps: {told}.",
         "The plain Trainer counts the first token of each text in its denominator: its loss shows 2 % too little.",
-        "bfloat16 is not measured: this processor has no units for it.",
+        f"Padded to the longest poem there are {padding:.2f} times the tokens; matrix products take most of the rest.",
+        *([] if "bfloat16" in goals else ["bfloat16 is not measured: this processor emulates it."]),
     ]
     write("Training", table, rounds, 1, notes)
