@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Any
 
-OURS = ("loop", "rule", "trace")  # decode options that GenerationConfig does not have
+OURS = ("loop", "rule", "trace", "assistant")  # decode options that GenerationConfig does not have
 LEFT_OUT = {  # fields of GenerationConfig that are not options here, and why
     "output_attentions": "the engine keeps what it needs",
     "output_hidden_states": "the engine keeps what it needs",
@@ -34,6 +34,7 @@ class DecodeConfig:
     loop: str = "generate"  # generate | step (the loop in the open)
     rule: dict[str, Any] | None = None  # step only: a callable named by _target_ that chooses the next token
     trace: int | None = None  # step only: candidates recorded at each step
+    assistant: str | None = None  # a smaller checkpoint that drafts tokens: an embedded name, a folder or a hub id
 
     max_length: int | None = None  # tokens, prompt included
     max_new_tokens: int | None = None  # tokens
@@ -141,7 +142,9 @@ LAWS = {  # key: (law in words, test); null always passes
 }
 SAMPLING = ("temperature", "top_k", "top_p", "min_p", "top_h", "typical_p", "epsilon_cutoff", "eta_cutoff")
 BEAMS = ("length_penalty", "early_stopping")
+DRAFTS = ("assistant", "prompt_lookup_num_tokens", "assistant_early_exit", "use_mtp")
 NOT_IN_STEP = (  # options that the loop in the open does not have; 1 is what it does anyway
+    "assistant",
     "num_beams",
     "prompt_lookup_num_tokens",
     "assistant_early_exit",
@@ -177,51 +180,67 @@ def _safely(holds: Any, value: Any) -> bool:
 
 
 def _across(decode: DecodeConfig) -> list[str]:
+    """Rules between options."""
+    return [*_without_effect(decode), *_lengths(decode), *_several(decode), *_drafting(decode), *_looping(decode)]
+
+
+def _without_effect(decode: DecodeConfig) -> list[str]:
+    given = {name for name in (*SAMPLING, *BEAMS) if getattr(decode, name) is not None}
     found = []
-    beams = decode.num_beams or 1
     if decode.do_sample is False:
         found += [
             f"decode.{name}  has no effect with do_sample=false: set decode.do_sample=true or leave it out"
             for name in SAMPLING
-            if getattr(decode, name) is not None
+            if name in given
         ]
-    if beams == 1:
+    if (decode.num_beams or 1) == 1:
         found += [
             f"decode.{name}  has no effect with num_beams=1: set decode.num_beams>1 or leave it out"
             for name in BEAMS
-            if getattr(decode, name) is not None
+            if name in given
         ]
-    if decode.max_length is not None and decode.max_new_tokens is not None:
-        found.append(
-            f"decode.max_length  {decode.max_length} stands beside max_new_tokens={decode.max_new_tokens}:"
-            " give one of them"
-        )
-    longest = decode.max_length
-    if longest is not None and decode.min_length is not None and decode.min_length > longest:
-        found.append(f"decode.min_length  min_length <= max_length must hold, but got {decode.min_length} > {longest}")
-    new = decode.max_new_tokens
-    if new is not None and decode.min_new_tokens is not None and decode.min_new_tokens > new:
-        found.append(
-            "decode.min_new_tokens  min_new_tokens <= max_new_tokens must hold,"
-            f" but got {decode.min_new_tokens} > {new}"
-        )
-    several = decode.num_return_sequences or 1
-    if several > 1 and not decode.do_sample and several > beams:
-        found.append(
-            f"decode.num_return_sequences  {several} equal answers: set decode.do_sample=true or num_beams>={several}"
-        )
-    if decode.loop == "generate":
-        found += [
-            f"decode.{name}  needs the loop in the open: set decode.loop=step"
-            for name in ("rule", "trace")
-            if getattr(decode, name) is not None
-        ]
-    else:
-        found += [
-            f"decode.{name}  is not part of the loop in the open: set decode.loop=generate"
-            for name in NOT_IN_STEP
-            if getattr(decode, name) not in (None, 1, False)
-        ]
-        if decode.use_cache is False:
-            found.append("decode.use_cache  the loop in the open has a cache: set decode.loop=generate")
     return found
+
+
+def _lengths(decode: DecodeConfig) -> list[str]:
+    longest, new = decode.max_length, decode.max_new_tokens
+    found = []
+    if longest is not None and new is not None:
+        found.append(f"decode.max_length  {longest} stands beside max_new_tokens={new}: give one of them")
+    for name, least, most in (("length", decode.min_length, longest), ("new_tokens", decode.min_new_tokens, new)):
+        if least is not None and most is not None and least > most:
+            found.append(f"decode.min_{name}  min_{name} <= max_{name} must hold, but got {least} > {most}")
+    return found
+
+
+def _several(decode: DecodeConfig) -> list[str]:
+    beams, several = decode.num_beams or 1, decode.num_return_sequences or 1
+    if several > beams > 1:
+        return [f"decode.num_return_sequences  {several} <= num_beams must hold, but num_beams is {beams}"]
+    if several > 1 and beams == 1 and not decode.do_sample:
+        remedy = f"set decode.do_sample=true or num_beams>={several}"
+        return [f"decode.num_return_sequences  {several} equal answers: {remedy}"]
+    return []
+
+
+def _drafting(decode: DecodeConfig) -> list[str]:
+    drafts = [name for name in DRAFTS if getattr(decode, name)]
+    options = [name for name in ("num_assistant_tokens", "assistant_confidence_threshold") if getattr(decode, name)]
+    found = []
+    if len(drafts) > 1:
+        found.append(f"decode.{drafts[0]}  stands beside {', '.join(drafts[1:])}: tokens are drafted in one way")
+    if options and not drafts:
+        found.append(f"decode.assistant  is null, but {options[0]} is given: name the checkpoint that drafts tokens")
+    if drafts and (decode.num_beams or 1) > 1:
+        found.append(f"decode.{drafts[0]}  drafts for one text at a time: set decode.num_beams=1 or leave it out")
+    return found
+
+
+def _looping(decode: DecodeConfig) -> list[str]:
+    if decode.loop == "generate":
+        given = [name for name in ("rule", "trace") if getattr(decode, name) is not None]
+        return [f"decode.{name}  needs the loop in the open: set decode.loop=step" for name in given]
+    other = [name for name in NOT_IN_STEP if getattr(decode, name) not in (None, 1, False)]
+    if decode.use_cache is False:
+        other.append("use_cache")
+    return [f"decode.{name}  is not part of the loop in the open: set decode.loop=generate" for name in other]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.answered import as_record
-from runner.backends.checkpoint import find
+from runner.backends.checkpoint import Source, find
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig, Config
 from runner.data import Split, open_split
@@ -25,7 +25,7 @@ from runner.errors import RecordError, RunnerError, Stopped
 from runner.files import read_json, replacing
 from runner.loaded import decoding_of, introduction, loaded, size, strategy
 from runner.log import Logged
-from runner.manifest import Inputs, manifest, other_code
+from runner.manifest import Inputs, manifest, other_code, other_threads
 from runner.record import Record
 from runner.stop import Stop, stop_on_signals
 from runner.task import Task, Way
@@ -103,7 +103,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
     observer = Logged(record, observer)
     with threads_as_before(), stop_on_signals(Stop(), observer.phase) as stop:
         this = Run(config, task, record, observer, stop, _splits(config, task))
-        source = find(config.checkpoint, task.auto_class)
+        source = _found(this, config.checkpoint)
         this.inputs = Inputs.of(config, source.files, this.splits)
         _same_inputs(this)
         this.header = introduction(config, task, source, this.splits)
@@ -119,12 +119,21 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
             checkpoint = config.checkpoint
             if this.trains:
                 checkpoint = _trained(this, source)
-                source = find(checkpoint, task.auto_class).named_after(source)
+                source = _found(this, checkpoint).named_after(source)
             model = _loaded(this, source, checkpoint)
             _answer(this, model)
             metrics = _score(this)
             _report(this)
     return Result(record.directory, metrics, fresh=True)
+
+
+def _found(this: Run, checkpoint: CheckpointConfig) -> Source:
+    """The checkpoint, and beside it the one that drafts tokens for it."""
+    source, drafter = find(checkpoint, this.task.auto_class), this.config.decode.assistant
+    if drafter is None or not this.way.generates:
+        return source
+    assistant = find(CheckpointConfig(name_or_path=drafter), this.task.auto_class)
+    return source.assisted_by(assistant)
 
 
 @contextmanager
@@ -226,9 +235,11 @@ def _loaded(this: Run, source: Any, checkpoint: CheckpointConfig, training: bool
     decoding = decoding_of(config, model) if this.way.generates and not training else None
     if decoding and strategy(decoding) not in this.header:  # the checkpoint's code or library says more than its files
         this.observer.phase(f"decoding in effect: {strategy(decoding)}")
-    this.record.write(
-        "manifest.json", manifest(this.record, this.inputs, source, model, this.splits) | {"decoding": decoding}
-    )
+    known = read_json(this.record.directory / "manifest.json") or {}
+    if (training or not this.way.generates) and (told := other_threads(known)):
+        this.say(told)
+    made = manifest(this.record, this.inputs, source, model, this.splits)
+    this.record.write("manifest.json", made | {"decoding": decoding})
     return model
 
 

@@ -7,13 +7,14 @@ import gc
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from runner.config import CheckpointConfig
 from runner.decode import BEAMS, SAMPLING, DecodeConfig
 from runner.files import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from runner.config import CheckpointConfig, Config
+    from runner.config import Config
     from runner.data import Split
     from runner.task import Task
 
@@ -47,6 +48,9 @@ def loaded(
         model = load(source, checkpoint, task.auto_class, task.processor_class, engine, config.seed, training)
         generates = not training and not config.evaluates and task.predict.generates
         choose_threads(config.engine.threads, small=generates and model.parameters < SMALL)
+        if generates and source.assistant is not None:
+            own = CheckpointConfig(name_or_path=config.decode.assistant)
+            model.assistant = load(source.assistant, own, task.auto_class, task.processor_class, engine, config.seed)
     if probing and not training:
         _settle(model, say)
     return model

@@ -113,6 +113,16 @@ def other_code(known: Mapping[str, Any]) -> str | None:
     return f"this run began with {'; '.join(told)}" if told else None
 
 
+def other_threads(known: Mapping[str, Any]) -> str | None:
+    """One line when sums are now made by another number of threads: their last digits, and weights, are others."""
+    import torch
+
+    then, now = (known.get("machine") or {}).get("threads"), torch.get_num_threads()
+    if then in (None, now):
+        return None
+    return f"this run began with {then} processor threads, now {now}: last digits differ; engine.threads sets them"
+
+
 def packages() -> dict[str, str]:
     """The installed versions of what a number may depend on."""
     return {name: v for name in PACKAGES if (v := _version(name))}

@@ -32,6 +32,12 @@ class Source:
     files: Mapping[str, str]  # name -> sha256 of every file that determines the result
     tokenizer_source: Path  # a folder, or a vocab.txt or tokenizer.json
     checkpoint: CheckpointConfig
+    assistant: Source | None = None  # of the checkpoint that drafts tokens
+
+    def assisted_by(self, assistant: Source) -> Source:
+        """The same, with a checkpoint that drafts tokens for it."""
+        drafting = {f"assistant/{name}": digest for name, digest in assistant.files.items()}
+        return replace(self, assistant=assistant, files={**self.files, **drafting})
 
     def named_after(self, base: Source) -> Source:
         """The same, as what training has made of another."""

@@ -37,6 +37,7 @@ class TorchModel:
     context: int | None  # tokens in the longest sequence; None: unbounded
     random_weights: list[str] = field(default_factory=list)  # names of newly initialised weights
     unused_weights: list[str] = field(default_factory=list)  # names in the checkpoint that the network has no place for
+    assistant: TorchModel | None = None  # drafts tokens that this one checks
 
 
 def load(

@@ -83,28 +83,33 @@ def effective(model: Model, decode: DecodeConfig) -> GenerationConfig:
 
 def _job(model: Model, order: Order) -> Job:
     network = model.network
-    _check_tokens(order.decode, network)
+    _check(order.decode, model)
     wanted = effective(model, order.decode)
     generation, _ = network._prepare_generation_config(wanted)
     for name in LENGTHS:  # the library has filled in the kind that was replaced
         setattr(generation, name, getattr(wanted, name))
     network._prepare_special_tokens(generation, device=network.device)
-    return Job(network, model.processor, generation, order, model.context)
+    return Job(network, model.processor, generation, order, model.context, getattr(model, "assistant", None))
 
 
-def _check_tokens(decode: DecodeConfig, network: Any) -> None:
-    """Ids of tokens that the configuration gives must be in the vocabulary.
+def _check(decode: DecodeConfig, model: Model) -> None:
+    """What the configuration gives must fit the checkpoint: its vocabulary and its context.
 
     Raises:
-        ConfigError: naming every option that holds another one.
+        ConfigError: naming every option that does not.
     """
-    size = network.config.get_text_config(decoder=True).vocab_size
+    size = model.network.config.get_text_config(decoder=True).vocab_size
     found = []
     for name in TOKENS:
         given = getattr(decode, name)
         ids = list(_numbers([pair[0] for pair in given] if name == "sequence_bias" and given else given))
         if wrong := [token for token in ids if not 0 <= token < size]:
             found.append(f"decode.{name}  {wrong[0]} is not in the vocabulary of this checkpoint, 0 to {size - 1}")
+    context = model.context
+    for name, longest in zip(LENGTHS, (context, None if context is None else context - 1), strict=True):
+        given = getattr(decode, name)
+        if given is not None and longest is not None and given > longest:
+            found.append(f"decode.{name}  {given} does not fit the context of {model.name}: at most {longest}")
     if found:
         raise ConfigError(found)
 

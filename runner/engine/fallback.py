@@ -22,6 +22,7 @@ from runner.engine.sampling import GumbelChoice, stream, stream_seed
 from runner.engine.stopping import StopTogether, stop_strings
 from runner.errors import ConfigError
 
+REFUSALS = (ValueError, TypeError, IndexError, AttributeError)  # generate has no error of its own
 ROWS = 16  # in a batch, unless engine.slots says otherwise: rows wait for the longest, so larger ones are slower
 
 
@@ -31,7 +32,7 @@ def why_not_slots(job: Job) -> str | None:
     reasons = (
         (job.network.config.is_encoder_decoder, "the network has an encoder"),
         (several_hypotheses(g), "beam search keeps several hypotheses a row"),
-        (drafts(g), "drafted tokens are checked several at a time"),
+        (drafts(job), "drafted tokens are checked several at a time"),
         (g.guidance_scale not in (None, 1), "guidance runs a second, unconditional prompt"),
         (g.token_healing, "token healing changes the prompt"),
         (g.watermarking_config, "the watermark is the library's"),
@@ -47,9 +48,20 @@ def several_hypotheses(generation: GenerationConfig) -> bool:
     return (generation.num_beams or 1) > 1
 
 
-def drafts(generation: GenerationConfig) -> bool:
+def drafts(job: Job) -> bool:
     """Whether tokens are drafted and checked; the library does so for one prompt at a time only."""
-    return any((generation.prompt_lookup_num_tokens, generation.assistant_early_exit, generation.use_mtp))
+    g = job.generation
+    return any((job.assistant, g.prompt_lookup_num_tokens, g.assistant_early_exit, g.use_mtp))
+
+
+def drafting(job: Job) -> dict[str, Any]:
+    """What generate is told of the checkpoint that drafts."""
+    if job.assistant is None:
+        return {"tokenizer": job.processor}
+    told = {"assistant_model": job.assistant.network}
+    if job.assistant.processor.get_vocab() == job.processor.get_vocab():
+        return told
+    return told | {"tokenizer": job.processor, "assistant_tokenizer": job.assistant.processor}
 
 
 class Generate:
@@ -63,7 +75,7 @@ class Generate:
         draws = generation.do_sample and (beams or generation.watermarking_config)
         # what draws from torch's own stream, drafts, or is padded without an end token is decoded one row at a time
         self.strings = stop_strings(job)
-        self.alone = bool(drafts(generation) or draws or self.strings)
+        self.alone = bool(drafts(job) or draws or self.strings)
         self.most = 1 if self.alone else max(1, (job.order.engine.slots or ROWS) // (generation.num_beams or 1))
         self.equal_lengths = beams or not only_attends(job.network)
 
@@ -86,7 +98,7 @@ class Generate:
             part = [queue.popleft() for _ in range(min(self.most, len(queue)))]
             try:
                 done = self._generate(part)
-            except (ValueError, TypeError) as error:  # what a strategy needs and this checkpoint does not have
+            except REFUSALS as error:  # what a strategy needs and this checkpoint does not have
                 raise ConfigError(f"decode  generate refuses these settings here: {_first_line(error)}") from error
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
@@ -117,7 +129,7 @@ class Generate:
                 generation_config=generation,
                 logits_processor=added,
                 stopping_criteria=stops,
-                tokenizer=job.processor,
+                **drafting(job),
             )
         texts = [until_end(job, line) for line in made[:, prompt:].tolist()]
         ended = [self._ended(text, generation.max_new_tokens) for text in texts]

@@ -56,6 +56,7 @@ class Job:
     generation: GenerationConfig  # every default filled in, special tokens as tensors
     order: Order
     context: int | None  # tokens that the network can see; None: no limit
+    assistant: Any = None  # a runner.types.Model that drafts tokens
 
     @property
     def sequences(self) -> int:

@@ -21,6 +21,7 @@ NEEDS = {  # what a file leaves to the user
     "data=files": ["data.path=here.txt"],
     "checkpoint=pretrained": ["checkpoint.name_or_path=here"],
     "checkpoint=random": ["checkpoint.tokenizer=here"],
+    "decode=assisted": ["decode.assistant=poem_gpt2"],
 }
 
 
@@ -148,6 +149,11 @@ ACROSS = [
     (["decode.num_return_sequences=3"], "decode.num_return_sequences  3 equal answers"),
     (["decode.trace=3"], "decode.trace  needs the loop in the open"),
     (["decode=step", "decode.num_beams=3"], "decode.num_beams  is not part of the loop in the open"),
+    (["decode=step", "decode.use_cache=false"], "decode.use_cache  is not part of the loop in the open"),
+    (["decode=beam_sample", "decode.num_return_sequences=5"], "decode.num_return_sequences  5 <= num_beams must hold"),
+    (["decode=assisted"], "decode.assistant  is null, but num_assistant_tokens is given"),
+    (["decode=prompt_lookup", "decode.use_mtp=true"], "decode.prompt_lookup_num_tokens  stands beside use_mtp"),
+    (["decode.assistant=poem_gpt2", "decode.num_beams=2"], "decode.assistant  drafts for one text at a time"),
 ]  # fmt: skip
 
 

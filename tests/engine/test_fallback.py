@@ -91,3 +91,20 @@ def test_a_prompt_as_long_as_the_context_is_refused_with_its_row():
 def test_batches_are_longest_first_within_their_budget_and_window():
     batches = list(schedule([3, 9, 1, 4, 4, 8], lambda n: n, budget_tokens=9, window=4))
     assert batches == [[9], [4, 3], [1], [8], [4]]
+
+
+def test_drafts_of_another_checkpoint_leave_the_text_as_it_is():
+    model, requests, said = tiny("gpt2"), prompts(6, longest=20), []
+    plain = decoded(model, requests, DecodeConfig(max_new_tokens=12))
+    model.assistant = tiny("gpt2", seed=3)
+    model.assistant.processor = model.processor = Words()
+    assisted = decoded(model, requests, DecodeConfig(max_new_tokens=12, num_assistant_tokens=4), said=said)
+    assert {row: one.ids for row, one in assisted.items()} == {row: one.ids for row, one in plain.items()}
+    assert said == ["decoded by generate in sorted batches: drafted tokens are checked several at a time"]
+
+
+class Words:
+    """As much of a tokenizer as tells that two of them are the same."""
+
+    def get_vocab(self):
+        return {"a": 0}

@@ -85,6 +85,13 @@ def test_a_token_outside_the_vocabulary_is_refused(option, value, wrong):
     assert told.value.problems == [law]
 
 
+@pytest.mark.parametrize(("option", "value", "most"), [("max_length", 65, 64), ("max_new_tokens", 64, 63)])
+def test_a_length_beyond_the_context_is_refused(option, value, most):
+    with pytest.raises(ConfigError) as told:
+        decoded(tiny("gpt2"), prompts(1), DecodeConfig(**{option: value}))
+    assert told.value.problems == [f"decode.{option}  {value} does not fit the context of gpt2: at most {most}"]
+
+
 def test_what_the_library_refuses_is_told_in_its_words():
     with pytest.raises(ConfigError, match="generate refuses these settings here: Could not find `num_mtp_layers`"):
         decoded(tiny("gpt2"), prompts(1), DecodeConfig(use_mtp=True, max_new_tokens=4))

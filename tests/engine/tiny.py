@@ -69,6 +69,7 @@ class Tiny:
     config: Any
     name: str
     context: int | None
+    assistant: Tiny | None = None
 
 
 def tiny(kind: str, seed: int = 0) -> Tiny:

@@ -154,6 +154,20 @@ def test_other_versions_are_told_and_not_refused(cli, arguments, run):
     assert f"this run began with torch 1.0, now {__import__('torch').__version__}" in ended.out
 
 
+@pytest.mark.parametrize(("mode", "told"), [("evaluate", True), ("predict", False)])
+def test_other_threads_are_told_where_digits_follow_them(cli, arguments, mode, told):
+    given = [*(one for one in arguments if "threads" not in one), f"mode={mode}"]
+    assert cli(*given).code == 0
+    (run,) = cli.runs
+    manifest = json.loads((run / "manifest.json").read_text())
+    manifest["machine"]["threads"] = 77
+    (run / "manifest.json").write_text(json.dumps(manifest))
+    unfinished(run)
+    ended = cli(*given)
+    assert ended.code == 0
+    assert ("this run began with 77 processor threads, now " in ended.out) == told
+
+
 def test_the_dtype_that_auto_came_to_is_kept(cli, arguments, run, monkeypatch):
     """A probe that is made again may come to another."""
     import runner.loaded

@@ -120,7 +120,7 @@ def test_a_nested_target_is_refused(cli, untouched):
     ("task.predict.encode", "runner.metrics.verse.WellFormed", "is not a Encode: it lacks __call__"),
     ("task.predict.encode", "runner.teach.causal.Causal", "(processor, rows) must take (model, rows)"),
     ("task.predict.interpret", "runner.encode.prompt.Prompt", "must take (model, row, features, outputs)"),
-    ("task.evaluate.metrics.likelihood", "runner.interpret.likelihood.Likelihood", "it lacks score"),
+    ("task.evaluate.metrics.likelihood", "runner.interpret.likelihood.Likelihood", "it lacks numbers"),
     ("decode.rule", "runner.encode.prompt.Prompt", "must take (tokens, logits, generator)"),
     ("task.predict.encode", "runner.config.Config", "missing 1 required"),
 ])  # fmt: skip
