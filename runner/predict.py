@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ from runner.config import Config
 from runner.decode import DEFAULT_NEW_TOKENS
 from runner.prompts import Room, fitted
 from runner.task import Way
-from runner.types import Features, Model, Row
+from runner.types import Estimate, Features, Model, Row
 
 Batch = list[Answered]
 SHOWN = 3  # rows with unknown tokens that are named
@@ -195,3 +195,10 @@ def _taken(skipped: Batch) -> Batch:
     taken = list(skipped)
     skipped.clear()
     return taken
+
+
+def summarise(way: Way, scores: Iterable[Mapping[str, float]]) -> dict[str, Estimate]:
+    """All metrics of a way over the scores of its examples, read once."""
+    if len(way.metrics) > 1:
+        scores = list(scores)
+    return {name: value for metric in way.metrics.values() for name, value in metric.summarise(scores).items()}

@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.config import Config
 from runner.files import read_json
-from runner.loaded import draws
+from runner.introduction import draws
 from runner.report.markup import duration, many, number, words
 from runner.report.read import PASSED, part
 from runner.types import Estimate

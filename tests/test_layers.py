@@ -7,31 +7,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent / "runner"
 LAYERS = [  # from the lowest
-    (
-        "",
-        "errors",
-        "types",
-        "client",
-        "files",
-        "stop",
-        "quiet",
-        "decode",
-        "build",
-        "grammar",
-        "guard",
-        "usage",
-        "task",
-        "config",
-        "fingerprint",
-        "cjk",
-    ),
+    ("", "errors", "types", "client", "files", "stop", "quiet", "decode", "build", "grammar", "guard", "usage", "task",
+     "config", "fingerprint", "cjk"),
     ("encode", "teach", "metrics", "data"),
     ("engine",),
     ("interpret", "backends", "naming", "predictions", "record", "manifest"),
-    ("answered", "prompts", "predict", "train", "report", "log"),
-    ("loaded", "experiment"),
+    ("answered", "prompts", "predict", "train", "report", "log", "introduction"),
+    ("running", "loading", "training", "answering"),
+    ("experiment",),
     ("compose", "api", "terminal", "summary", "__main__"),
-]
+]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {
     "torch",

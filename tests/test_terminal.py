@@ -268,7 +268,7 @@ def test_settings_that_change_nothing_are_not_told_and_the_library_s_defaults_th
     from transformers import GenerationConfig
 
     from runner.decode import DecodeConfig
-    from runner.loaded import SAMPLED, SEARCHED, in_effect, strategy
+    from runner.introduction import SAMPLED, SEARCHED, in_effect, strategy
 
     library = GenerationConfig()._get_default_generation_params()
     assert {name: library[name] for name in SAMPLED | SEARCHED} == SAMPLED | SEARCHED

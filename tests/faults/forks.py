@@ -11,9 +11,9 @@ import traceback
 
 def serve() -> None:
     """A job per line, answered by the fork's pid; {"poll": pid} by its exit status, null while it runs."""
+    import runner.answering
     import runner.backends.torch
     import runner.engine.decoding
-    import runner.experiment
     import runner.predict
     import runner.train.lesson
     import runner.train.tune  # noqa: F401
@@ -30,10 +30,10 @@ def serve() -> None:
 
 def work(job: dict) -> None:
     """`python -m runner` in this fork, with its output in a file."""
-    import runner.experiment
+    import runner.answering
 
     os.setsid()
-    runner.experiment.SYNC_S = job.get("sync_s", runner.experiment.SYNC_S)
+    runner.answering.SYNC_S = job.get("sync_s", runner.answering.SYNC_S)
     for number in job.get("ignored", ()):
         signal.signal(number, signal.SIG_IGN)
     os.chdir(job["cwd"])

@@ -170,7 +170,7 @@ def test_other_threads_are_told_where_digits_follow_them(cli, arguments, mode, t
 
 def test_the_dtype_that_auto_came_to_is_kept(cli, arguments, run, monkeypatch):
     """A probe that is made again may come to another."""
-    import runner.loaded
+    import runner.loading
 
     given = (*arguments, "engine.dtype=auto")
     assert cli(*given).code == 0
@@ -181,7 +181,7 @@ def test_the_dtype_that_auto_came_to_is_kept(cli, arguments, run, monkeypatch):
     lines = (run / "predictions.jsonl").read_text().splitlines(keepends=True)
     (run / "predictions.jsonl").write_text("".join(lines[:3]))
     unfinished(run)
-    monkeypatch.setattr(runner.loaded, "_settle", lambda *_: pytest.fail("probed again"))
+    monkeypatch.setattr(runner.loading, "_settle", lambda *_: pytest.fail("probed again"))
     assert cli(*given).code == 0
     assert json.loads((run / "manifest.json").read_text())["checkpoint"]["dtype"] == "bfloat16"
 

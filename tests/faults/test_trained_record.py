@@ -31,10 +31,10 @@ def test_the_manifest_names_the_base_and_knows_both_checkpoints(run, tiny_templa
 
 def test_both_loads_are_timed(cli, training, monkeypatch):
     """One clock tick a reading: each phase takes 1 s, and there are two loads."""
-    import runner.experiment
+    import runner.running
 
     ticks = iter(range(10_000))
-    monkeypatch.setattr(runner.experiment.time, "perf_counter", lambda: float(next(ticks)))
+    monkeypatch.setattr(runner.running.time, "perf_counter", lambda: float(next(ticks)))
     assert cli(*training.arguments, "train.max_steps=2").code == 0
     phases = json.loads((cli.runs[0] / "timing.json").read_text())["phases"]
     assert phases["load"] >= 2
@@ -52,19 +52,19 @@ def test_a_checkpoint_that_was_trained_before_is_exported(cli, training, run, tm
 
 
 def test_options_and_trust_that_still_apply_survive_training(cli, training, run, monkeypatch):
-    import runner.experiment
+    import runner.loading
     from runner.config import CheckpointConfig
 
     for name in ("predictions.jsonl", "metrics.json", "status.json"):
         (run / name).unlink()
     seen = []
-    find = runner.experiment.find
+    find = runner.loading.find
 
     def recorded(checkpoint, auto_class):
         seen.append(checkpoint)
         return find(checkpoint, auto_class)
 
-    monkeypatch.setattr(runner.experiment, "find", recorded)
+    monkeypatch.setattr(runner.loading, "find", recorded)
     options = "{ignore_mismatched_sizes: true, layer_norm_epsilon: 1e-6}"
     arguments = (*training.arguments, "train.max_steps=2", f"checkpoint.options={options}")
     assert cli(*arguments, "checkpoint.trust_remote_code=true").code == 0

@@ -1,24 +1,20 @@
-"""A checkpoint loaded as the configuration asks, and what it is in one line."""
+"""What a run is, in one line: task, checkpoint, rows, and the decoding in effect."""
 
 from __future__ import annotations
 
 import dataclasses
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from runner.config import CheckpointConfig
 from runner.decode import BEAMS, SAMPLING, DecodeConfig
 from runner.files import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from runner.config import Config
     from runner.data import Split
     from runner.task import Task
 
-FIRST, SECOND = "float32", "bfloat16"  # what engine.dtype=auto chooses between
 SAMPLED = {"temperature": 1.0, "top_k": 50}  # transformers' defaults that change what is drawn
 SEARCHED = {"length_penalty": 1.0, "early_stopping": False}  # transformers' defaults that change what beams find
 SHAPING = ("num_beams", *SAMPLING, "repetition_penalty", "no_repeat_ngram_size", "prompt_lookup_num_tokens",
@@ -32,28 +28,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {  # values that change nothing
     "no_repeat_ngram_size": (0,), "encoder_no_repeat_ngram_size": (0,), "min_length": (0,), "min_new_tokens": (0,),
     "remove_invalid_values": (False,), "renormalize_logits": (False,), "token_healing": (False,), "use_mtp": (False,),
 }  # fmt: skip
-
-
-def loaded(
-    config: Config, task: Task, source: Any, checkpoint: CheckpointConfig, training: bool, say: Callable[[str], None]
-) -> Any:
-    """A fresh model; engine.dtype=auto is settled by a short probe. Training is always in float32 master weights."""
-    probing = config.engine.dtype == "auto"
-    engine = dataclasses.replace(config.engine, dtype=FIRST) if probing or training else config.engine
-    with _uncollected():
-        from runner.backends.torch import load
-        from runner.engine.device import SMALL, choose_threads
-
-        choose_threads(config.engine.threads)
-        model = load(source, checkpoint, task.auto_class, task.processor_class, engine, config.seed, training)
-        generates = not training and not config.evaluates and task.predict.generates
-        choose_threads(config.engine.threads, small=generates and model.parameters < SMALL)
-        if generates and source.assistant is not None:
-            own = CheckpointConfig(name_or_path=config.decode.assistant)
-            model.assistant = load(source.assistant, own, task.auto_class, task.processor_class, engine, config.seed)
-    if probing and not training:
-        _settle(model, say)
-    return model
 
 
 def introduction(config: Config, task: Task, source: Any, splits: Mapping[str, Split]) -> str:
@@ -155,25 +129,3 @@ def _rule(rule: Mapping[str, Any]) -> str:
     options = ", ".join(f"{name} {value}" for name, value in rule.items() if name != "_target_")
     name = str(rule.get("_target_", "rule")).rpartition(".")[2]
     return f"{name}({options})" if options else name
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Imports make millions of objects that live to the end: looking for garbage among them is a tenth of the start."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-def _settle(model: Any, say: Callable[[str], None]) -> None:
-    import torch
-
-    from runner.engine.probe import choose_dtype
-
-    chosen = choose_dtype(model.network, [getattr(torch, FIRST), getattr(torch, SECOND)])
-    model.network.to(chosen)
-    say(f"engine.dtype auto: {str(chosen).removeprefix('torch.')} is faster here")

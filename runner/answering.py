@@ -1,0 +1,69 @@
+"""The step of a run that answers its rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from runner.answered import as_record
+from runner.errors import RunnerError, Stopped
+from runner.predict import Predictor
+from runner.running import Run, many
+
+SYNC_S = 0.5  # seconds between syncs of predictions.jsonl to the disk
+
+
+def answer(this: Run, model: Any) -> None:
+    """Answer every row that has no answer yet; finished rows are synced to the disk as they come."""
+    record, observer, split = this.record, this.observer, this.splits["rows"]
+    kept = record.predictions.kept()
+    if kept:
+        this.say(f"{len(kept):,} of {many(split.count, 'row')} kept from before")
+    done, waiting, synced = len(kept), [], time.monotonic()
+    start = time.perf_counter()
+    predictor = Predictor(model, this.way, this.config, this.say, lambda: show())
+
+    def show() -> None:
+        observer.progress(_verb(this), done, split.count, _rate(predictor, start), predictor.under_way)
+
+    show()
+    try:
+        for batch in predictor.answers(split, kept):
+            for answered in batch:
+                observer.answer(answered.row, answered.prediction)
+            waiting += [as_record(answered) for answered in batch]
+            done += len(batch)
+            if time.monotonic() - synced > SYNC_S or this.stop:
+                record.predictions.append(waiting)
+                waiting, synced = [], time.monotonic()
+            show()
+            if this.stop:
+                raise Stopped(f"stopped at {done:,} of {many(split.count, 'row')}", this.stop.interrupted)
+    except RunnerError:  # a row that is too long, logits that are not finite: what was answered before it stays
+        record.predictions.append(waiting)
+        raise
+    record.predictions.append(waiting)
+    record.predictions.order()
+    _tell_counts(this, predictor.counts, time.perf_counter() - start)
+
+
+def _tell_counts(this: Run, counts: Mapping[str, int], seconds: float) -> None:
+    """Tokens and rows of this attempt, for timing.json, the terminal and the manifest."""
+    this.timing["phases"]["predict"] = round(seconds, 3)
+    this.timing |= counts
+    if counts["new_tokens"]:
+        this.timing["tokens_per_second"] = round(counts["new_tokens"] / seconds, 1)
+    for name, told in (("skipped_rows", "skipped"), ("truncated_rows", "truncated")):
+        if counts[name]:
+            this.say(f"{many(counts[name], 'row')} {told}: longer than the context")
+
+
+def _verb(this: Run) -> str:
+    return "generating" if this.way.generates else "scoring"
+
+
+def _rate(predictor: Any, start: float) -> str:
+    """New tokens a second; about, as long as rows are under way."""
+    seconds = max(time.perf_counter() - start, 1e-6)
+    return f"{predictor.made / seconds:,.0f} tokens/s" if predictor.made else ""

@@ -1,0 +1,98 @@
+"""The step of a run that finds and loads its checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from runner.backends.checkpoint import Source, find
+from runner.config import CheckpointConfig, EngineConfig
+from runner.files import read_json
+from runner.introduction import decoding_of, size, strategy
+from runner.manifest import manifest, other_threads
+from runner.running import Run
+
+FIRST, SECOND = "float32", "bfloat16"  # what engine.dtype=auto chooses between
+
+
+def found(this: Run, checkpoint: CheckpointConfig) -> Source:
+    """The checkpoint, and beside it the one that drafts tokens for it."""
+    source, drafter = find(checkpoint, this.task.auto_class), this.config.decode.assistant
+    if drafter is None or not this.way.generates:
+        return source
+    assistant = find(CheckpointConfig(name_or_path=drafter), this.task.auto_class)
+    return source.assisted_by(assistant)
+
+
+def load(this: Run, source: Any, checkpoint: CheckpointConfig, training: bool = False) -> Any:
+    """A fresh model, told about in one line and recorded with everything that a number may depend on."""
+    start = time.perf_counter()
+    with this.phase("load"):
+        model = _fresh(this, source, checkpoint, training)
+    this.observer.phase(f"loaded in {time.perf_counter() - start:.1f} s: {size(source, model)}")
+    decoding = decoding_of(this.config, model) if this.way.generates and not training else None
+    if decoding and strategy(decoding) not in this.header:  # the checkpoint's code or library says more than its files
+        this.observer.phase(f"decoding in effect: {strategy(decoding)}")
+    known = read_json(this.record.directory / "manifest.json") or {}
+    if (training or not this.way.generates) and (told := other_threads(known)):
+        this.say(told)
+    made = manifest(this.record, this.inputs, source, model, this.splits)
+    this.record.write("manifest.json", made | {"decoding": decoding})
+    return model
+
+
+def _fresh(this: Run, source: Source, checkpoint: CheckpointConfig, training: bool) -> Any:
+    """engine.dtype=auto is settled by a short probe. Training is always in float32 master weights."""
+    config, task, asked = this.config, this.task, _engine(this)
+    probing = asked.dtype == "auto"
+    engine = dataclasses.replace(asked, dtype=FIRST) if probing or training else asked
+    with _uncollected():
+        from runner.backends.torch import load as load_model
+        from runner.engine.device import SMALL, choose_threads
+
+        choose_threads(engine.threads)
+        classes = (task.auto_class, task.processor_class)
+        model = load_model(source, checkpoint, *classes, engine, config.seed, training)
+        generates = this.way.generates and not training
+        choose_threads(engine.threads, small=generates and model.parameters < SMALL)
+        if generates and source.assistant is not None:
+            own = source.assistant.checkpoint
+            model.assistant = load_model(source.assistant, own, *classes, engine, config.seed)
+    if probing and not training:
+        _settle(this, model)
+    return model
+
+
+def _engine(this: Run) -> EngineConfig:
+    """engine.dtype=auto is settled once: rows that are still to be answered get the dtype of those before them."""
+    engine, record = this.config.engine, this.record
+    if engine.dtype != "auto" or not record.predictions.begun:
+        return engine
+    known = read_json(record.directory / "manifest.json") or {}
+    return dataclasses.replace(engine, dtype=known.get("checkpoint", {}).get("dtype", engine.dtype))
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Imports make millions of objects that live to the end: looking for garbage among them is a tenth of the start."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _settle(this: Run, model: Any) -> None:
+    import torch
+
+    from runner.engine.probe import choose_dtype
+
+    chosen = choose_dtype(model.network, [getattr(torch, FIRST), getattr(torch, SECOND)])
+    model.network.to(chosen)
+    this.say(f"engine.dtype auto: {str(chosen).removeprefix('torch.')} is faster here")

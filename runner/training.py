@@ -1,0 +1,57 @@
+"""The step of a run that trains its weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from typing import Any
+
+from runner.backends.options import of_trained
+from runner.config import CheckpointConfig
+from runner.loading import load
+from runner.predict import Predictor, summarise
+from runner.running import Run, many
+
+
+def trained(this: Run, source: Any) -> CheckpointConfig:
+    """The checkpoint that training leaves in the run directory; made only once."""
+    folder = this.record.directory / "checkpoint"
+    if folder.is_dir():  # from before; a kill may have come between its export and this
+        shutil.rmtree(this.record.directory / "training", ignore_errors=True)
+        export_again(this)
+    else:
+        _train(this, source)
+    base = this.config.checkpoint
+    return CheckpointConfig(str(folder), options=of_trained(base.options), trust_remote_code=base.trust_remote_code)
+
+
+def export_again(this: Run) -> None:
+    """train.export_to takes a checkpoint that was trained before, too."""
+    target = this.config.train.export_to
+    if this.trains and target is not None:
+        shutil.copytree(this.record.directory / "checkpoint", target, dirs_exist_ok=True)
+        this.observer.phase(f"checkpoint copied to {target}")
+
+
+def _train(this: Run, source: Any) -> None:
+    from runner.train.corpus import Corpus
+    from runner.train.tune import Course, fine_tune
+
+    config, task = this.config, this.task
+    assert task.teach is not None
+    train, valid = this.splits["train"], this.splits["validation"]
+    model = load(this, source, config.checkpoint, training=True)
+    block = min(config.train.block_tokens or 1024, model.context or config.train.block_tokens or 1024)
+    with this.phase("encode"):
+        corpus = Corpus(task.teach(model.processor, train), block)
+    told = f"{many(len(corpus), 'text')}, {many(corpus.tokens, 'token')} to train on"
+    this.say(f"{told}; {many(valid.count, 'text')} to validate on")
+
+    def validate(network: Any) -> dict[str, float]:
+        predictor = Predictor(dataclasses.replace(model, network=network), task.evaluate, config)
+        scores = (answered.scores for batch in predictor.answers(valid) for answered in batch)
+        return {name: estimate.value for name, estimate in summarise(task.evaluate, scores).items()}
+
+    with this.phase("train"):
+        larger = task.evaluate.numbers[config.train.metric]
+        fine_tune(config, model, Course(corpus, validate, larger, this.record.directory, this.observer, this.stop))
