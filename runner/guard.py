@@ -70,8 +70,11 @@ def code_problems(values: Any, path: str = "") -> Iterator[str]:
 
 
 def interpolation_problems(values: Any) -> list[str]:
-    """A configuration whose interpolations, resolved in one another, could grow without bound."""
-    count = sum(len(before) % 2 == 0 for text in _strings(values) for before in re.findall(r"(\\*)\$\{", text))
+    """Interpolations that could grow without bound in one another, or that look into Hydra."""
+    texts = list(_strings(values))
+    if any(re.search(r"(?<!\\)(\\\\)*\$\{\s*hydra\s*:", text) for text in texts):
+        return ["configuration  ${hydra:...} is not read here: Hydra's own section is fixed"]
+    count = sum(len(before) % 2 == 0 for text in texts for before in re.findall(r"(\\*)\$\{", text))
     if count <= MOST_INTERPOLATIONS:
         return []
     return [f"configuration  at most {MOST_INTERPOLATIONS} interpolations (${{...}}) must hold, but got {count}"]
