@@ -191,9 +191,19 @@ OWN = {  # TrainingArguments that would write elsewhere or call elsewhere: where
     "trackio_space_id": "nothing is uploaded",
 }
 
-SECRET = re.compile(r"(^|[._-])(token|api_?key|secret|password|credentials?)$|hf_token|^hf_[A-Za-z0-9]{8,}$", re.I)
+SECRET = re.compile(
+    r"(^|[._-])(token|api_?key|secret|credentials?|pwd)$|_key$|passw|passphrase|hf_token|^hf_[A-Za-z0-9]{8,}$", re.I
+)
 SURROGATE = re.compile("[\ud800-\udfff]")
-SECRET_VALUE = re.compile(r"\b(hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|AKIA[A-Z0-9]{12,})")
+SECRET_VALUE = re.compile(
+    r"\b(?:hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
+    r"|xox[a-z]-[\w-]{10,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w-]{16,}(?:\.[\w-]+)*)"
+    r"|(?i:\bBearer\s+)(?=\S*\d)[\w.~+/-]{16,}=*"
+    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # https://user:password@host
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+GIVEN = re.compile(r"([\w.-]+)=(?!\.\.\.)([^\s,]+)")  # key=value inside a message
+NO_SECRETS = ("", "true", "false", "null", "none")  # values of switches: share_att_key
 
 
 def freeze(composed: DictConfig) -> Config:
@@ -260,20 +270,28 @@ def redacted(value: Any, key: str = "") -> Any:
         return {k: redacted(v, str(k)) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [redacted(v, key) for v in value]
-    if value is not None and SECRET.search(key):
+    if _is_secret(key, value):
         return "***"
-    return SECRET_VALUE.sub("***", value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    text = SECRET_VALUE.sub("***", value)
+    return GIVEN.sub(lambda given: f"{given[1]}=***" if _is_secret(given[1], given[2]) else given[0], text)
 
 
 def secret_problem(key: str, value: Any) -> str | None:
     """What is said of a key or value that looks like a secret: it would be written to every run directory."""
     remedy = "give secrets by environment (HF_TOKEN=...), never in the configuration"
     name = key.lstrip("+~")
-    if value is not None and SECRET.search(name) and not name.startswith("decode."):  # whose tokens are the model's
-        return f"{SECRET_VALUE.sub('***', key.lstrip('+~'))}  looks like a secret: {remedy}"
-    if isinstance(value, str) and SECRET_VALUE.search(value):
-        return f"{key.lstrip('+~')}  holds what looks like a secret: {remedy}"
+    told = SECRET_VALUE.sub("***", name)
+    if _is_secret(name, value) and not (name.startswith("decode.") and "token" in name):  # the model's own tokens
+        return f"{told}  looks like a secret: {remedy}"
+    if told != name or (isinstance(value, str) and SECRET_VALUE.search(value)):
+        return f"{told}  holds what looks like a secret: {remedy}"
     return None
+
+def _is_secret(key: str, value: Any) -> bool:
+    return bool(SECRET.search(key)) and str(value).lower() not in NO_SECRETS
+
 
 
 def _secrets(value: Any, path: str = "") -> list[str]:

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from typing import get_type_hints
 
 import pytest
+
+from runner.config import Config, redacted, secret_problem
 
 SECRETS = {
     "+hf_token=hf_SECRET12345678": "hf_token",
@@ -12,7 +17,26 @@ SECRETS = {
     "+checkpoint.options.api_key=hf_SECRET12345678": "checkpoint.options.api_key",
     "name=hf_SECRET12345678": "name",
     "data.prompts=['see hf_SECRET12345678']": "data.prompts",
+    "name=github_pat_11ABCDEFG0_SECRET12345678": "name",
+    "name=glpat-SECRET12345678xyz": "name",
+    "name=xoxb-123456789012-SECRET12345678": "name",
+    "name=AIzaSyA-SECRET12345678-0123456789": "name",
+    "name='Bearer eyJhbGciOiJIUzI1NiJ9.SECRET12345678.x'": "name",
+    "data.path=https://user:SECRET12345678@host/rows.txt": "data.path",
+    "+checkpoint.options.password=SECRET12345678": "checkpoint.options.password",
+    "+checkpoint.options.db_passwd=SECRET12345678": "checkpoint.options.db_passwd",
+    "checkpoint.options.private_key=SECRET12345678": "checkpoint.options.private_key",
+    "train.arguments={aws_secret_access_key: SECRET12345678}": "train.arguments.aws_secret_access_key",
+    "+checkpoint.options.passphrase=[SECRET12345678": "checkpoint.options.passphrase",
 }
+HARMLESS = (
+    "checkpoint.architecture.share_att_key=true",
+    "checkpoint.architecture.num_key_value_heads=2",
+    "decode.max_new_tokens=3",
+    "name='the bearer certificates of 1900'",
+    "data.path=https://host/a@b",
+    "data.columns.text=key",
+)
 CODE = [
     "task.predict.encode._target_=os.system",
     "task.predict.interpret={_target_: distutils.spawn.spawn, cmd: [touch, PWNED]}",
@@ -37,6 +61,25 @@ def test_a_secret_is_refused_and_written_nowhere(cli, arguments, override, key):
     assert f"{key}  " in ended.err and "give secrets by environment (HF_TOKEN=...)" in ended.err
     assert "SECRET12345678" not in ended.out + ended.err
     assert list(cli.home.iterdir()) == []
+
+
+def options(kind: type, path: str = "") -> Iterator[str]:
+    hints = get_type_hints(kind)
+    for field in fields(kind):
+        yield f"{path}{field.name}"
+        if is_dataclass(inner := hints[field.name]):
+            yield from options(inner, f"{path}{field.name}.")
+
+
+@pytest.mark.parametrize("name", list(options(Config)))
+def test_no_option_of_the_schema_is_called_a_secret(name):
+    assert secret_problem(name, "value") is None
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_resembles_a_secret_is_taken(text):
+    assert secret_problem(*text.partition("=")[::2]) is None
+    assert redacted(text) == text
 
 
 def test_a_secret_in_the_environment_is_written_nowhere(cli, arguments, monkeypatch):
