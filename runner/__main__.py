@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -23,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line asks for; returns the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     _forget_working_directory()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows ASCII only still gets every answer
+            stream.reconfigure(errors="backslashreplace")
     try:
         return _does(arguments)
     except RunnerError as error:
@@ -210,7 +214,10 @@ def _where(error: BaseException | None) -> str:
 
 def _forget_working_directory() -> None:
     """`python -m` puts the working directory first on the path: plugins lying there must not be imported."""
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:  # it has been deleted
+        here = ""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [path for path in sys.path if path not in ("", here) or (path == here and here == own)]
 

@@ -26,9 +26,13 @@ def answer(this: Run, model: Any) -> None:
 
     def show() -> None:
         observer.progress(_verb(this), done, split.count, _rate(predictor, start), predictor.under_way)
+        if this.stop.overdue:
+            raise _stopped(this, done)
 
-    show()
     try:
+        if this.stop:  # while the checkpoint was loaded
+            raise _stopped(this, done)
+        show()
         for batch in predictor.answers(split, kept):
             for answered in batch:
                 observer.answer(answered.row, answered.prediction)
@@ -38,14 +42,18 @@ def answer(this: Run, model: Any) -> None:
                 record.predictions.append(waiting)
                 waiting, synced = [], time.monotonic()
             show()
-            if this.stop:
-                raise Stopped(f"stopped at {done:,} of {many(split.count, 'row')}", this.stop.interrupted)
+            if this.stop and done < split.count:
+                raise _stopped(this, done)
     except RunnerError:  # a row that is too long, logits that are not finite: what was answered before it stays
         record.predictions.append(waiting)
         raise
     record.predictions.append(waiting)
     record.predictions.order()
     _tell_counts(this, predictor.counts, time.perf_counter() - start)
+
+
+def _stopped(this: Run, done: int) -> Stopped:
+    return Stopped(f"stopped at {done:,} of {many(this.splits['rows'].count, 'row')}", this.stop.interrupted)
 
 
 def _tell_counts(this: Run, counts: Mapping[str, int], seconds: float) -> None:

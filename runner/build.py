@@ -37,7 +37,7 @@ def build(node: Mapping[str, Any], where: str, kind: type) -> Any:
     options = {str(k): v for k, v in node.items() if k != "_target_"}
     known = [f.name for f in dataclasses.fields(found) if f.init]
     wrong = [f"{where}.{k}  no such option of {target}; {nearest(k, known)}" for k in options if k not in known]
-    wrong += _wrong_types(found, options, where)
+    wrong += wrong_types(found, options, where)
     if wrong:
         raise ConfigError(wrong)
     for key, value in options.items():
@@ -93,7 +93,7 @@ def _working_directory_importable(package: str) -> Iterator[None]:
         sys.path.remove(os.getcwd())
 
 
-def _wrong_types(found: type, options: Mapping[str, Any], where: str) -> Iterator[str]:
+def wrong_types(found: type, options: Mapping[str, Any], where: str) -> Iterator[str]:
     """Fields of a simple type that were given another one."""
     try:
         hints = get_type_hints(found)

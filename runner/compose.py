@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -18,6 +19,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from runner.config import Config, freeze, secret_problem
 from runner.errors import ConfigError, nearest
@@ -26,6 +28,12 @@ from runner.guard import check_folder, environment, hydra_problems
 from runner.usage import choices, config_dir
 
 PLUGINS = ("hydra/launcher=", "hydra/sweeper=", "hydra.launcher.", "hydra.sweeper.")  # of a sweep only
+
+MISTAKES = (HydraException, OmegaConfBaseException, YAMLError, ImportError, OSError, ValueError, TypeError)  # in YAML
+PLACE = re.compile(
+    r"In '(?P<name>[^']+)': \w+ raised while composing config:\n(?P<reason>[^\n]*)\n\s*full_key: *(?P<key>.*)"
+)
+NOT_KEYS = re.compile(r"Merge error: .* is not a subclass of (?P<kind>\w+)\. value: (?P<value>.*)")
 
 
 def register() -> None:
@@ -91,6 +99,8 @@ class _Composer:
         for text in prepared(overrides):
             try:
                 override = _read(text)
+                if override.key_or_group == "experiment" and override.value() is None and not override.is_delete():
+                    continue  # as it is
                 if self._is_group(override):
                     self._check_choice(override)
                     groups.append(text)
@@ -103,6 +113,10 @@ class _Composer:
         except ConfigError as error:
             raise ConfigError(found + error.problems) from error
         for override in values:
+            key = override.key_or_group
+            if not _in_schema(key) and not override.is_delete():
+                found.append(f"{key}  no such key; {nearest(key, list(_keys(OmegaConf.to_container(composed), '')))}")
+                continue
             try:
                 _fill(override.key_or_group, composed)
                 ConfigLoaderImpl._apply_overrides_to_config([override], composed)
@@ -122,8 +136,8 @@ class _Composer:
             also = [f"hydra.searchpath=[{quoted(f'file://{folder}')}]" for folder in self.folders[1:]]
             try:
                 composed = hydra_compose("config", [*also, *plugins, *groups], return_hydra_config=True)
-            except (HydraException, OmegaConfBaseException, ImportError) as error:
-                raise ConfigError(_first_line(error)) from error
+            except MISTAKES as error:
+                raise ConfigError(_told_of_file(error)) from error
             section: Any = OmegaConf.to_container(composed.hydra, resolve=False)
             found = hydra_problems(section, plugins=bool(plugins))
             if found:
@@ -141,7 +155,9 @@ class _Composer:
         group, chosen = override.key_or_group, override.value()
         known = choices(group, self.folders)
         for name in chosen if isinstance(chosen, list) else [chosen]:
-            if not override.is_delete() and name is not None and name not in known:
+            if name is None and not override.is_delete():
+                raise ConfigError(f"{group}=null  is no choice: leave it out, or give one of {', '.join(known)}")
+            if not override.is_delete() and name not in known:
                 raise ConfigError(f"{group}={name}  no such choice; {nearest(str(name), known)}")
 
 
@@ -195,6 +211,18 @@ def _value_problem(override: Override, error: Exception, base: DictConfig) -> st
     return f"{key}  {_first_line(cause)}"
 
 
+def _in_schema(key: str) -> bool:
+    """Whether the typed schema has the key, which Hydra's `+` would add without asking; dictionaries take any."""
+    kind: Any = Config
+    for part in key.split("."):
+        if not is_dataclass(kind):
+            return True
+        kind = get_type_hints(kind).get(part)
+        if kind is None:
+            return False
+    return True
+
+
 def _exists(base: DictConfig, key: str) -> bool:
     parent, _, last = key.rpartition(".")
     try:
@@ -212,5 +240,25 @@ def _keys(values: Any, path: str) -> Iterator[str]:
             yield from _keys(value, where)
 
 
+def _told_of_file(error: Exception) -> str:
+    """A mistake in a YAML file: the file, the key, what it must be."""
+    place = PLACE.match(str(error).strip())
+    if place is None:
+        return _first_line(error)
+    file, reason, key = f"{place['name']}.yaml", place["reason"], place["key"].strip()
+    group = place["name"].partition("/")[0]
+    if reason.startswith("Key ") and key == group:
+        return f"{file}  its first line must be '# @package _global_': {group} is no key of its own"
+    if reason.startswith("Key "):
+        known = _keys(OmegaConf.to_container(OmegaConf.structured(Config)), "")
+        return f"{file}  {key}: no such key; {nearest(key, list(known))}"
+    if held := NOT_KEYS.match(reason):
+        section = next((name for name, kind in get_type_hints(Config).items() if kind.__name__ == held["kind"]), "it")
+        return f"{file}  {section}: must hold keys, but got {held['value']}"
+    return f"{file}  {f'{key}: ' if key else ''}{reason}"
+
+
 def _first_line(error: Exception) -> str:
+    if isinstance(error, YAMLError):
+        return " ".join(str(error).split())
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -101,7 +101,6 @@ class TrainConfig:
     metric: str = "loss"  # a number of task.evaluate on the validation split; chooses the best checkpoint
     patience: int | None = None  # evaluations without a better metric before training stops
     export_dtype: str | None = None  # of the saved weights; null: as trained
-    export_to: str | None = None  # a further folder for the finished checkpoint
     arguments: dict[str, Any] = field(default_factory=dict)  # further TrainingArguments
 
 
@@ -289,9 +288,9 @@ def secret_problem(key: str, value: Any) -> str | None:
         return f"{told}  holds what looks like a secret: {remedy}"
     return None
 
+
 def _is_secret(key: str, value: Any) -> bool:
     return bool(SECRET.search(key)) and str(value).lower() not in NO_SECRETS
-
 
 
 def _secrets(value: Any, path: str = "") -> list[str]:

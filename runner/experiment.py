@@ -28,7 +28,7 @@ from runner.record import Record
 from runner.running import Run, many
 from runner.stop import Stop, stop_on_signals
 from runner.task import Task
-from runner.training import export_again, trained
+from runner.training import trained
 from runner.types import Estimate, Observer
 
 
@@ -68,7 +68,6 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
         this.header = introduction(config, task, source, this.splits)
         if record.done:
             observer.phase(this.header)
-            export_again(this)
             return Result(record.directory, read_metrics(record.directory), fresh=False)
         _check_device(config)
         _check_arguments(config)

@@ -14,7 +14,7 @@ FREE: dict[str, set[str] | None] = {  # options that never determine the result;
     "output_dir": None,
     "name": None,
     "data": {"on_bad_row", "on_long_row"},  # rows that they left out or cut are told apart in predictions.jsonl
-    "train": {"export_to", "log_every"},
+    "train": {"log_every"},
 }
 SUMS = (("engine", "threads"), ("engine", "batch_tokens"), ("data", "window_rows"))  # the order in which they are made
 HELD = (("engine", "slots"), ("engine", "memory_mb"))  # rows that are decoded together

@@ -18,7 +18,7 @@ PIECES_OF_A_DICTIONARY = re.compile(rf"({QUOTED}|[\[\]{{}},:])", re.DOTALL)
 
 
 def prepared(overrides: Sequence[str]) -> list[str]:
-    """Free-form keys get Hydra's `++`; what its grammar refuses unquoted, text beyond ASCII and `=`, gets quotes."""
+    """Free-form keys get Hydra's `++`; what its grammar refuses unquoted (beyond ASCII, `=`, `~/`) gets quotes."""
     texts = [inner for text in overrides for inner in _flat(quoted_text(text))]
     return [f"++{text}" if text.startswith(FREE_FORM) else text for text in texts]
 
@@ -51,7 +51,8 @@ def quoted_text(override: str) -> str:
 
 def _readable(text: str) -> bool:
     """Whether Hydra's grammar takes the text as it is; an equals sign has a meaning in its functions only."""
-    return text.isascii() and ("=" not in text or "(" in text)
+    plain = text.isascii() and not text.lstrip(" ").startswith("~/")
+    return plain and ("=" not in text or "(" in text)
 
 
 def _quoted(piece: str) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+GRACE_S = 2.0  # how long rows that are being answered may take after a request to stop
 
 
 class Stop:
@@ -13,6 +16,12 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.asked = 0.0  # seconds, monotonic
+
+    @property
+    def overdue(self) -> bool:
+        """Whether a stop was asked for so long ago that what is under way is given up."""
+        return bool(self) and time.monotonic() - self.asked > GRACE_S
 
     def __bool__(self) -> bool:
         return self.signal is not None
@@ -27,17 +36,21 @@ class Stop:
 def stop_on_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[Stop]:
     """Own handlers for SIGINT and SIGTERM while the work runs, also where they were ignored (nohup, &).
 
+    SIGHUP, when a terminal is closed, is a request too, unless it is ignored (nohup).
     Outside the main thread nothing can be handled and nothing is changed.
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
         if stop:
             raise KeyboardInterrupt
-        stop.signal = number
+        stop.signal, stop.asked = number, time.monotonic()
         say("stopping after this batch (again to stop now)")
 
+    asking = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        asking.append(signal.SIGHUP)
     try:
-        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, ask) for number in asking}
     except ValueError:
         yield stop
         return

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig
+from runner.errors import Stopped
 from runner.loading import load
 from runner.predict import Predictor, summarise
 from runner.running import Run, many
@@ -18,19 +20,10 @@ def trained(this: Run, source: Any) -> CheckpointConfig:
     folder = this.record.directory / "checkpoint"
     if folder.is_dir():  # from before; a kill may have come between its export and this
         shutil.rmtree(this.record.directory / "training", ignore_errors=True)
-        export_again(this)
     else:
         _train(this, source)
     base = this.config.checkpoint
     return CheckpointConfig(str(folder), options=of_trained(base.options), trust_remote_code=base.trust_remote_code)
-
-
-def export_again(this: Run) -> None:
-    """train.export_to takes a checkpoint that was trained before, too."""
-    target = this.config.train.export_to
-    if this.trains and target is not None:
-        shutil.copytree(this.record.directory / "checkpoint", target, dirs_exist_ok=True)
-        this.observer.phase(f"checkpoint copied to {target}")
 
 
 def _train(this: Run, source: Any) -> None:
@@ -47,11 +40,24 @@ def _train(this: Run, source: Any) -> None:
     told = f"{many(len(corpus), 'text')}, {many(corpus.tokens, 'token')} to train on"
     this.say(f"{told}; {many(valid.count, 'text')} to validate on")
 
+    if this.stop:
+        raise Stopped("stopped before the first step", this.stop.interrupted)
+
     def validate(network: Any) -> dict[str, float]:
         predictor = Predictor(dataclasses.replace(model, network=network), task.evaluate, config)
-        scores = (answered.scores for batch in predictor.answers(valid) for answered in batch)
+        scores = (answered.scores for batch in _until_stopped(this, predictor.answers(valid)) for answered in batch)
         return {name: estimate.value for name, estimate in summarise(task.evaluate, scores).items()}
 
     with this.phase("train"):
         larger = task.evaluate.numbers[config.train.metric]
         fine_tune(config, model, Course(corpus, validate, larger, this.record.directory, this.observer, this.stop))
+
+
+def _until_stopped(this: Run, batches: Iterator[Any]) -> Iterator[Any]:
+    """The batches of a validation; a long one does not hold up a stop."""
+    for batch in batches:
+        if this.stop.overdue:
+            raise Stopped(
+                "stopped during a validation: it goes on from the last sealed checkpoint", this.stop.interrupted
+            )
+        yield batch

@@ -182,3 +182,26 @@ def test_only_what_is_truly_near_is_named():
     assert nearest("decode.temprature", keys) == "nearest: decode.temperature"
     assert nearest("decode.top_q", keys).count("decode.") == 3
     assert nearest("xyz", ["beam", "step"]) == "known: beam, step"
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("++sead=3", "sead  no such key; nearest: seed"),
+        ("+decode.temprature=0.5", "decode.temprature  no such key; nearest: decode.temperature"),
+        ("+data.colums.text=x", "data.colums.text  no such key; nearest: data.columns"),
+    ],
+)
+def test_a_plus_sign_adds_no_keys_that_the_schema_does_not_have(cli, override, told):
+    ended = cli(override)
+    assert ended.code == 2 and told in ended.err and not cli.runs
+
+
+def test_a_plus_sign_before_a_known_key_changes_nothing(cli):
+    assert cli("--cfg", "job", "+decode.top_k=5").out == cli("--cfg", "job", "decode.top_k=5").out
+
+
+def test_an_output_that_knows_ascii_only_gets_every_answer(spawn):
+    job = spawn("--cfg", "job", "name=山水", env={"PYTHONIOENCODING": "ascii"})
+    out, _ = job.communicate(timeout=60)
+    assert job.returncode == 0 and "name: \\u5c71\\u6c34" in out

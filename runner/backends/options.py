@@ -31,6 +31,8 @@ OWN_PLACE = {  # argument: where it is set instead
     "force_download": "remove the folder from the cache",
     "variant": "it cannot be used here",
     "gguf_file": "it cannot be used here",
+    "offload_folder": "nothing is written outside the run directory",
+    "offload_buffers": "nothing is written outside the run directory",
     "adapter_kwargs": "it cannot be used here",
     "model_type": "it belongs to the checkpoint",
     "auto_map": "it belongs to the checkpoint",
@@ -41,8 +43,6 @@ PASSED = frozenset(  # arguments of from_pretrained that are no options of a con
         "key_mapping",
         "device_map",
         "max_memory",
-        "offload_folder",
-        "offload_buffers",
         "quantization_config",
         "experts_implementation",
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.build import wrong_types
 from runner.errors import ConfigError, RunFailed, Stopped, nearest
 from runner.files import naming, sync_files, sync_folder
 from runner.quiet import quiet
@@ -76,8 +78,6 @@ def export(train: TrainConfig, model: Any, folder: Path) -> None:
         network.save_pretrained(aside)
     model.processor.save_pretrained(aside)
     sync_files(aside)
-    if train.export_to is not None:
-        shutil.copytree(aside, train.export_to, dirs_exist_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     aside.rename(folder)  # last: it is what makes the training done
     sync_folder(folder.parent)
@@ -122,8 +122,12 @@ def check_arguments(train: TrainConfig) -> None:
 
     known = list(TrainingArguments.__dataclass_fields__)
     wrong = [name for name in train.arguments if name not in known]
-    if wrong:
-        raise ConfigError([f"train.arguments.{name}  no such argument; {nearest(name, known)}" for name in wrong])
+    problems = [f"train.arguments.{name}  no such argument; {nearest(name, known)}" for name in wrong]
+    problems += wrong_types(TrainingArguments, train.arguments, "train.arguments")
+    if problems:
+        raise ConfigError(problems)
+    with quiet(), _refusals_told():
+        TrainingArguments(output_dir="unused", use_cpu=True, report_to="none", **train.arguments)
 
 
 def _arguments(config: Config, course: Course, state: Path, device: str) -> Any:
@@ -162,10 +166,17 @@ def _arguments(config: Config, course: Course, state: Path, device: str) -> Any:
         "disable_tqdm": True,
         "report_to": "none",
     }
-    try:
+    with _refusals_told():
         return TrainingArguments(**ours | dict(train.arguments))
-    except (ValueError, TypeError) as error:
-        raise ConfigError(f"train.arguments  {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def _refusals_told() -> Iterator[None]:
+    """What the library does not take is the user's mistake, whatever kind of error it makes of it."""
+    try:
+        yield
+    except (ValueError, TypeError, ImportError, OSError) as error:
+        raise ConfigError(f"train.arguments  {' '.join(str(error).split())[:200]}") from error
 
 
 def _optimizer(train: TrainConfig, network: Any) -> Any:

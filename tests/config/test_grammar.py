@@ -18,6 +18,7 @@ from runner.grammar import prepared
         ("checkpoint.name_or_path=out/tiny-seed=3-9fc3/checkpoint", "checkpoint.name_or_path",
          "out/tiny-seed=3-9fc3/checkpoint"),
         ('data.path="a=b"', "data.path", "a=b"),
+        ("data.path=~/poems/x.txt", "data.path", "~/poems/x.txt"),
         ("data.prompts=[1 + 1 = 2, b]", "data.prompts", ["1 + 1 = 2", "b"]),
     ],
 )  # fmt: skip

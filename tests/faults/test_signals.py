@@ -51,6 +51,28 @@ def test_a_signal_stops_after_the_batch_and_keeps_every_finished_row(cli, fork, 
     assert (cli.status()["state"], cli.status()["attempt"]) == ("done", 2)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130), (signal.SIGHUP, 75)])
+def test_a_row_that_takes_long_does_not_hold_up_a_stop(cli, fork, tiny, number, code):
+    """4,000 tokens take far longer than the two seconds that a row under way is given."""
+    job = fork(
+        "checkpoint=random", f"checkpoint.tokenizer={tiny}", "data.prompts=[山水]", "decode.min_new_tokens=4000",
+        "checkpoint.architecture={model_type: gpt2, n_layer: 12, n_embd: 64, n_head: 2, n_positions: 4096}",
+    )  # fmt: skip
+    job.until(lambda: "loaded in" in job.told)
+    job.signal(number)
+    assert job.wait() == code, job.told
+    assert "stopped at 0 of 1 row; the same command goes on" in job.told
+    assert cli.status()["state"] == "stopped"
+
+
+def test_a_stop_while_the_checkpoint_loads_begins_no_row(cli, fork, tiny, rows):
+    job = fork(*SLOW, f"checkpoint.name_or_path={tiny}", f"data.path={rows(120)}")
+    job.until(lambda: list((cli.home / "outputs").glob("*/*/status.json")))
+    job.signal(signal.SIGTERM)
+    assert job.wait() == 75, job.told
+    assert cli.status()["state"] == "stopped"
+
+
 def test_a_second_signal_stops_at_once_and_leaves_whole_rows(cli, fork, tiny, rows):
     arguments = (*SLOW, f"checkpoint.name_or_path={tiny}", f"data.path={rows(120)}", "decode.num_beams=2",
                  "engine.slots=400")  # fmt: skip

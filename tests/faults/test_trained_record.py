@@ -40,17 +40,6 @@ def test_both_loads_are_timed(cli, training, monkeypatch):
     assert phases["load"] >= 2
 
 
-@pytest.mark.parametrize("answered", [True, False])
-def test_a_checkpoint_that_was_trained_before_is_exported(cli, training, run, tmp_path, answered, contents):
-    if not answered:
-        for name in ("predictions.jsonl", "metrics.json", "status.json"):
-            (run / name).unlink()
-    ended = cli(*training.arguments, f"train.export_to={tmp_path / 'mine'}")
-    assert ended.code == 0
-    assert f"checkpoint copied to {tmp_path / 'mine'}" in ended.out
-    assert contents(tmp_path / "mine") == contents(run / "checkpoint")
-
-
 def test_options_and_trust_that_still_apply_survive_training(cli, training, run, monkeypatch):
     import runner.loading
     from runner.config import CheckpointConfig

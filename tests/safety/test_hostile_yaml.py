@@ -115,6 +115,7 @@ def test_a_secret_is_refused_and_never_shown(cli, untouched, override, flags):
                                       "train.arguments.output_dir=../outside", "train.arguments.logging_dir=../outside",
                                       "train.arguments.push_to_hub=true", "checkpoint.name_or_path=../../../etc",
                                       "data.path=asset:../../config.py", "checkpoint.options.cache_dir=../outside",
+                                      "checkpoint.options.offload_folder=../outside",
                                       "checkpoint.options.trust_remote_code=true",
                                       "checkpoint.options.weights_only=false"))  # fmt: skip
 def test_a_path_or_option_that_leads_elsewhere_is_refused(cli, untouched, override):

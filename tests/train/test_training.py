@@ -157,3 +157,10 @@ def test_arguments_that_the_trainer_does_not_take_are_told(cli, tiny, poems):
     assert "train.arguments.gradient_acumulation_steps  no such argument; nearest: gradient_accumulation_steps" in (
         ended.err
     )
+
+
+@pytest.mark.parametrize("argument", ["lr_scheduler_type=foo", "gradient_accumulation_steps=abc", "max_grad_norm=x"])
+def test_values_that_the_trainer_does_not_take_are_refused_before_any_work(cli, tiny, poems, argument):
+    ended = train(cli, tiny, poems, f"train.arguments.{argument}")
+    assert ended.code == 2 and "train.arguments" in ended.err and "Traceback" not in ended.err
+    assert not cli.runs
