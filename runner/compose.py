@@ -29,7 +29,16 @@ from runner.usage import choices, config_dir
 
 PLUGINS = ("hydra/launcher=", "hydra/sweeper=", "hydra.launcher.", "hydra.sweeper.")  # of a sweep only
 
-MISTAKES = (HydraException, OmegaConfBaseException, YAMLError, ImportError, OSError, ValueError, TypeError)  # in YAML
+MISTAKES = (  # in YAML
+    HydraException,
+    OmegaConfBaseException,
+    YAMLError,
+    ImportError,
+    OSError,
+    ValueError,
+    TypeError,
+    RecursionError,
+)
 PLACE = re.compile(
     r"In '(?P<name>[^']+)': \w+ raised while composing config:\n(?P<reason>[^\n]*)\n\s*full_key: *(?P<key>.*)"
 )
@@ -66,6 +75,8 @@ def check_sweep(overrides: Sequence[str], also: str | None = None) -> None:
     with _composer(also) as composer:
         composer([], plugins=[text for text in overrides if text.startswith(PLUGINS)])
         for job in _jobs([text for text in overrides if not text.startswith(PLUGINS)]):
+            if "experiment=null" in job:  # Hydra itself composes what a sweep runs
+                raise ConfigError("experiment=null  is no choice in a sweep: write experiment=[]")
             try:
                 freeze(composer(job))
             except ConfigError as error:
@@ -137,7 +148,7 @@ class _Composer:
             try:
                 composed = hydra_compose("config", [*also, *plugins, *groups], return_hydra_config=True)
             except MISTAKES as error:
-                raise ConfigError(_told_of_file(error)) from error
+                raise ConfigError(_told_of_file(error, groups)) from error
             section: Any = OmegaConf.to_container(composed.hydra, resolve=False)
             found = hydra_problems(section, plugins=bool(plugins))
             if found:
@@ -240,11 +251,15 @@ def _keys(values: Any, path: str) -> Iterator[str]:
             yield from _keys(value, where)
 
 
-def _told_of_file(error: Exception) -> str:
+def _told_of_file(error: Exception, groups: Sequence[str]) -> str:
     """A mistake in a YAML file: the file, the key, what it must be."""
+    if isinstance(error, RecursionError):
+        return f"{' '.join(groups)}  cannot be composed: the defaults of its files name one another"
     place = PLACE.match(str(error).strip())
-    if place is None:
+    if place is None and str(error).strip():
         return _first_line(error)
+    if place is None:
+        return f"{' '.join(groups)}  cannot be composed: {_first_line(error.__cause__ or error)}"  # type: ignore[arg-type]
     file, reason, key = f"{place['name']}.yaml", place["reason"], place["key"].strip()
     group = place["name"].partition("/")[0]
     if reason.startswith("Key ") and key == group:
@@ -255,6 +270,8 @@ def _told_of_file(error: Exception) -> str:
     if held := NOT_KEYS.match(reason):
         section = next((name for name, kind in get_type_hints(Config).items() if kind.__name__ == held["kind"]), "it")
         return f"{file}  {section}: must hold keys, but got {held['value']}"
+    if reason.endswith("is not Optional"):
+        return f"{file}  {key}: must not be null: leave it out, or give it its keys or a value"
     return f"{file}  {f'{key}: ' if key else ''}{reason}"
 
 

@@ -34,8 +34,11 @@ def check_folder(folder: Path) -> None:
     Raises:
         ConfigError: the folder is none, or naming every such file.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"--config-dir {folder} is not a folder")
+    try:
+        if not folder.is_dir():
+            raise ConfigError(f"--config-dir {folder} is not a folder")
+    except OSError as error:
+        raise ConfigError(f"--config-dir {str(folder)[:200]} cannot be read: {error.strerror}") from error
     found = [f"{path}  {why}" for path in sorted(folder.rglob("*.yaml")) if (why := _unreadable(path))]
     if found:
         raise ConfigError(found)
@@ -92,15 +95,33 @@ def environment(name: str, default: str | None = "") -> str | None:
 def _unreadable(path: Path) -> str | None:
     from yaml import YAMLError
 
-    size = path.stat().st_size
-    if size > LARGEST:
-        return f"is {size:,} bytes long: a configuration file has at most {LARGEST:,}"
     try:
-        if _nodes(path.read_text(encoding="utf-8")) > MOST_NODES:
+        if not path.is_file():
+            return "is no file: a link that leads nowhere, a folder, or a pipe"
+        size = path.stat().st_size
+        if size > LARGEST:
+            return f"is {size:,} bytes long: a configuration file has at most {LARGEST:,}"
+        text = path.read_text(encoding="utf-8")
+        if _nodes(text) > MOST_NODES:
             return f"holds more than {MOST_NODES:,} values when its aliases are written out"
+        return _no_keys(text)
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
     except (YAMLError, ValueError) as error:
-        return f"is no YAML: {' '.join(str(error).split())}"
-    return None
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        return f"is no YAML: {f'line {mark.line + 1}: {problem}' if mark else ' '.join(str(error).split())}"
+
+
+def _no_keys(text: str) -> str | None:
+    """Told of a document that is no mapping; raises YAMLError for a key that stands twice."""
+    import yaml
+    from omegaconf._utils import get_yaml_loader
+
+    values = yaml.load(text, Loader=get_yaml_loader())
+    if isinstance(values, dict) or (values is None and text.strip()):  # comments alone: a choice that sets nothing
+        return None
+    held = "is empty" if values is None else f"holds a {'list' if isinstance(values, list) else 'single value'}"
+    return f"{held}: it must hold keys, e.g. seed: 1"
 
 
 def _nodes(text: str) -> int:

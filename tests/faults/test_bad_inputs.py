@@ -254,6 +254,36 @@ FAILED = {  # found once the work has begun: the run says so
         "RunFailed: non-finite logits while scoring: .*",
     ),
 }
+WHOLE = "# @package _global_\n"
+YAML = {  # name: (what the user's own experiment/x.yaml holds, what is told)
+    "unknown key": (f"{WHOLE}sead: 3", "experiment/x.yaml  sead: no such key; nearest: seed"),
+    "key of a section": (
+        f"{WHOLE}decode: {{top_kk: 3}}",
+        "experiment/x.yaml  decode.top_kk: no such key; nearest: decode.top_k",
+    ),
+    "no package": ("seed: 3", "experiment/x.yaml  its first line must be '# @package _global_'"),
+    "wrong type": (f"{WHOLE}seed: abc", "experiment/x.yaml  seed: Value 'abc' of .* converted to Integer"),
+    "a list for a number": (f"{WHOLE}seed: [1]", r"experiment/x.yaml  seed: Value '\[1\]' of .* converted to Integer"),
+    "a number for a section": (f"{WHOLE}decode: 3", "experiment/x.yaml  decode: must hold keys, but got 3"),
+    "null for a section": (f"{WHOLE}decode:", "experiment/x.yaml  decode: must not be null"),
+    "a number as key": (f"{WHOLE}3: 4", "experiment/x.yaml  3: no such key; known: checkpoint"),
+    "a number as key below": (f"{WHOLE}decode: {{3: 4}}", "experiment/x.yaml  decode.3: no such key"),
+    "null as key": (f"{WHOLE}null: 4", "experiment=x  cannot be composed: Incompatible key type 'NoneType'"),
+    "empty": ("", "FOLDER/experiment/x.yaml  is empty: it must hold keys, e.g. seed: 1"),
+    "a list": ("- a\n- b\n", "FOLDER/experiment/x.yaml  holds a list: it must hold keys"),
+    "a text": ("hello", "FOLDER/experiment/x.yaml  holds a single value: it must hold keys"),
+    "a key twice": (f"{WHOLE}seed: 1\nseed: 2", "FOLDER/experiment/x.yaml  is no YAML: line 3: .* duplicate key seed"),
+    "a list as key": (f"{WHOLE}[a, b]: 2", "FOLDER/experiment/x.yaml  is no YAML: line 2: found unhashable key"),
+    "torn interpolation": (f"{WHOLE}name: ${{\n", "experiment=x  cannot be composed: .*"),
+    "defaults of itself": (f"{WHOLE}defaults: [x]", "experiment=x  cannot be composed: .* name one another"),
+    "defaults that are no list": (f"{WHOLE}defaults: 3", "Invalid defaults list in 'experiment/x'"),
+    "a choice that is not there": (f"{WHOLE}defaults: [{{override /decode: nope}}]", ".*Could not find 'decode/nope'"),
+}
+PATHS = {  # what lies at experiment/x.yaml instead of a file
+    "folder": lambda path: path.mkdir(),
+    "dangling link": lambda path: path.symlink_to("nowhere"),
+    "pipe": lambda path: os.mkfifo(path),
+}
 
 
 @pytest.fixture
@@ -389,3 +419,45 @@ def test_bad_training_rows_are_refused_before_any_work(cli, training, tmp_path):
     assert ended.code == 2
     assert "valid.jsonl:2: text is null" in ended.err
     assert not (cli.home / "outputs").exists()
+
+
+@pytest.mark.parametrize("name", YAML)
+def test_a_mistake_in_a_yaml_file_is_told_with_its_file_and_key(cli, tmp_path, name):
+    content, told = YAML[name]
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    (tmp_path / "own" / "experiment" / "x.yaml").write_text(content)
+    ended = cli("--config-dir", str(tmp_path / "own"), "experiment=x")
+    told = told.replace("FOLDER", re.escape(str(tmp_path / "own")))
+    assert ended.code == 2
+    assert re.fullmatch(f"1 problem in the configuration:\n  {told}.*\n", ended.err), ended.err
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_yaml_file_that_is_none_is_told(cli, tmp_path, name):
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    PATHS[name](tmp_path / "own" / "experiment" / "x.yaml")
+    ended = cli("--config-dir", str(tmp_path / "own"))
+    assert ended.code == 2
+    assert re.fullmatch("1 problem in the configuration:\n  .*/experiment/x.yaml  is no file: .*\n", ended.err)
+
+
+@pytest.mark.parametrize("group", ["decode", "task", "data", "checkpoint", "train"])
+def test_a_group_without_a_choice_is_refused(cli, group):
+    ended = cli(f"{group}=null")
+    assert ended.code == 2
+    assert re.fullmatch(f".*:\n  {group}=null  is no choice: leave it out, or give one of .*\n", ended.err), ended.err
+
+
+def test_a_choice_of_null_among_others_is_refused(cli):
+    assert "  decode=null  is no choice: " in cli("decode=[beam,null]").err
+
+
+def test_no_experiment_is_a_choice(cli):
+    assert cli("experiment=null", "--cfg", "job").out == cli("--cfg", "job").out
+
+
+def test_no_experiment_is_written_as_a_list_in_a_sweep(cli):
+    ended = cli("-m", "experiment=null,poem_gpt2")
+    assert (ended.code, ended.err.count("\n")) == (2, 2)
+    assert "  experiment=null  is no choice in a sweep: write experiment=[]" in ended.err
+    assert "seed  0 <= seed" in cli("-m", "experiment=[],poem_gpt2", "seed=-1").err
