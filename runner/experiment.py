@@ -22,7 +22,7 @@ from runner.files import read_json, replacing
 from runner.introduction import introduction
 from runner.loading import found, load
 from runner.log import Logged
-from runner.manifest import Inputs, other_code
+from runner.manifest import Inputs, other_code, read_manifest
 from runner.predict import summarise
 from runner.record import Record
 from runner.running import Run, many
@@ -62,6 +62,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
     observer = Logged(record, observer)
     with threads_as_before(), stop_on_signals(Stop(), observer.phase) as stop:
         this = Run(config, task, record, observer, stop, _splits(config, task))
+        record.predictions.count = this.splits["rows"].count
         source = found(this, config.checkpoint)
         this.inputs = Inputs.of(config, source.files, this.splits)
         _same_inputs(this)
@@ -101,7 +102,11 @@ def _page_of_what_went_wrong(record: Record) -> Iterator[None]:
 
 def read_metrics(directory: Path) -> dict[str, Estimate]:
     """The metrics that a run directory holds."""
-    return {name: Estimate(**values) for name, values in (read_json(directory / "metrics.json") or {}).items()}
+    found = read_json(directory / "metrics.json")
+    try:
+        return {name: Estimate(**values) for name, values in (found or {}).items()}
+    except (AttributeError, TypeError):  # of a run from before metrics.json was checked
+        return {}
 
 
 def _splits(config: Config, task: Task) -> dict[str, Split]:
@@ -122,7 +127,9 @@ def _column(reader: Any) -> str:
 def _same_inputs(this: Run) -> None:
     """A finished or half-done run goes on only with the files it began with."""
     record = this.record
-    known = read_json(record.directory / "manifest.json")
+    known = read_manifest(record.directory)
+    if known is None:
+        this.say("manifest.json is damaged: which files this run began with is not known")
     if not known:
         return
     changed = this.inputs.changed(known)

@@ -66,7 +66,7 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file; None when it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
         return None
 
 
@@ -74,6 +74,11 @@ def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def measures(path: Path) -> dict[str, Any]:
+    """Size and sha256 of a file: what tells later whether it is as it was."""
+    return {"bytes": path.stat().st_size, "sha256": sha256(path)}
 
 
 def sync_files(folder: Path) -> list[Path]:

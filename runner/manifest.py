@@ -17,7 +17,7 @@ from typing import Any
 
 from runner import __version__
 from runner.config import Config
-from runner.files import sha256
+from runner.files import read_json, sha256
 from runner.fingerprint import determining
 
 PACKAGES = (
@@ -97,6 +97,15 @@ def manifest(record: Any, inputs: Inputs, source: Any, model: Any, splits: Mappi
         "decoding": None,  # known when rows are generated
         "notes": [],  # filled in when the run ends
     }
+
+
+def read_manifest(directory: Path) -> dict[str, Any] | None:
+    """The manifest of a run directory; empty when there is none, None when it is not what is written here."""
+    path = directory / "manifest.json"
+    if not path.exists():
+        return {}
+    known = read_json(path)
+    return known if isinstance(known, dict) and _whole(known) else None
 
 
 def other_code(known: Mapping[str, Any]) -> str | None:
@@ -187,6 +196,18 @@ def _own_code(node: Any) -> Iterator[tuple[str, Path]]:
     elif isinstance(node, list):
         for value in node:
             yield from _own_code(value)
+
+
+def _whole(known: Mapping[str, Any]) -> bool:
+    """Whether every section that is read again is a mapping or absent, and names map to hashes."""
+    sections = [known.get(name) or {} for name in ("checkpoint", "data", "code", "packages", "machine", "git")]
+    if not known or not all(isinstance(section, dict) for section in sections):
+        return False
+    checkpoint, data, code, packages, *_ = sections
+    names = [checkpoint.get("files") or {}, checkpoint.get("trained") or {}, data.get("files") or {}, code, packages]
+    return isinstance(checkpoint.get("dtype") or "", str) and all(
+        isinstance(found, dict) and all(isinstance(value, str) for value in found.values()) for found in names
+    )
 
 
 def _files(known: Mapping[str, Any], section: str) -> dict[str, str]:

@@ -21,6 +21,7 @@ class Predictions:
     def __init__(self, directory: Path, on_long_row: str):
         self.path = directory / "predictions.jsonl"
         self.treated = TREATED.get(on_long_row, "")  # what a row longer than the context is now; "": refused
+        self.count: int | None = None  # rows that there are, once the data are open
         self._file: Any = None
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -39,28 +40,25 @@ class Predictions:
     def stale(self) -> bool:
         """Whether a row was left out or cut that data.on_long_row now wants otherwise."""
         with self.path.open("rb") as file:
-            return any(self._otherwise(line) for line in file)
+            return any(NOTE in line and self._otherwise(_record(line)) for line in file)
 
     def kept(self) -> set[int]:
-        """Rows already answered; a torn last line, and rows now wanted otherwise, are taken out of the file."""
+        """Rows already answered; lines that are no record, come twice or are now wanted otherwise are taken out."""
         rows: set[int] = set()
         if not self.path.exists():
             return rows
-        whole, stale = 0, False
         with self.path.open("rb") as file:
+            position = end = 0  # of the lines read, and of those to keep
             for line in file:
-                row = _row(line)
-                if row is None:
-                    break
-                whole += len(line)
-                if self._otherwise(line):
-                    stale = True
-                else:
-                    rows.add(row)
-        os.truncate(self.path, whole)
-        if stale:
-            with self.path.open("rb") as file, replacing(self.path) as left:
-                left.writelines(line.decode() for line in file if not self._otherwise(line))
+                if self._keeps(line, rows):
+                    end = position + len(line) if end == position else -1  # -1: a line before this one goes
+                position += len(line)
+        if end >= 0:
+            os.truncate(self.path, end)
+            return rows
+        seen: set[int] = set()
+        with self.path.open("rb") as file, replacing(self.path) as left:
+            left.writelines(line.decode() for line in file if self._keeps(line, seen))
         return rows
 
     def append(self, records: Iterable[Mapping[str, Any]]) -> None:
@@ -95,11 +93,19 @@ class Predictions:
             self._file.close()
             self._file = None
 
-    def _otherwise(self, line: bytes) -> bool:
-        """Whether the row of this line was treated otherwise than data.on_long_row now says."""
-        if NOTE not in line:
+    def _keeps(self, line: bytes, rows: set[int]) -> bool:
+        """Whether a line stays; its row is added to those that have one."""
+        record = _record(line)
+        if record is None or record["row"] in rows or self._otherwise(record):
             return False
-        note = str(json.loads(line).get("note", "")).partition(":")[0]
+        if self.count is not None and record["row"] >= self.count:
+            return False
+        rows.add(record["row"])
+        return True
+
+    def _otherwise(self, record: Mapping[str, Any] | None) -> bool:
+        """Whether a row was treated otherwise than data.on_long_row now says."""
+        note = str((record or {}).get("note", "")).partition(":")[0]
         return note in TREATED.values() and note != self.treated
 
 
@@ -122,10 +128,15 @@ def in_order(lines: Iterable[str]) -> Iterator[str]:
             last = row
 
 
-def _row(line: bytes) -> int | None:
-    """The row of a whole line; None for a torn one."""
+def _record(line: bytes) -> dict[str, Any] | None:
+    """The record of a whole line; None for a torn one and for what is no record."""
     try:
-        row = json.loads(line)["row"] if line.endswith(b"\n") else None
-    except (ValueError, KeyError, TypeError):
+        record = json.loads(line.decode()) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, int) else None
+    if not isinstance(record, dict) or "prediction" not in record:
+        return None
+    row, scores = record.get("row"), record.get("scores")
+    if not isinstance(row, int) or isinstance(row, bool) or row < 0 or not isinstance(scores, dict):
+        return None
+    return record if all(isinstance(score, int | float) for score in scores.values()) else None

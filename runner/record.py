@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,21 @@ from typing import Any
 
 from runner.config import Config, plain, redacted
 from runner.errors import FAILED, REFUSED, RecordError, RunFailed, RunnerError, Stopped
-from runner.files import read_json, write_json, write_text
+from runner.files import measures, read_json, write_json, write_text
 from runner.fingerprint import fingerprint
+from runner.manifest import read_manifest
 from runner.naming import directory_name, safe
 from runner.predictions import Predictions
 
 BEFORE = ".before"  # what a rerun is to replace, kept until the rerun is done
 MOVING = ".before.moving"  # the same while it is being moved there
+OUTPUTS = {  # what a done run must still hold, and what is done where it does not
+    "predictions.jsonl": "missing rows are answered again",
+    "metrics.json": "computed again",
+}
+FILES = (*OUTPUTS, "status.json", "manifest.json", "timing.json", "config.yaml", "overrides.txt", "log.txt",
+         "training.jsonl", "rejected.jsonl", "report.html")  # fmt: skip
+FOLDERS = ("training", "checkpoint")
 
 
 class Record:
@@ -41,6 +49,7 @@ class Record:
         self.overrides = [str(redacted(text)) for text in overrides if not text.lstrip("+").startswith("rerun=")]
         self.anew = config.rerun and not self.rerunning  # begin from nothing
         self.status: dict[str, Any] = {}
+        self._expected: Any = None  # predictions.jsonl when the run was done, where it has been altered since
         self._lock: Any = None
 
     @property
@@ -51,17 +60,38 @@ class Record:
     @property
     def rerunning(self) -> bool:
         """Whether a rerun has begun here and is not done."""
-        return not self._finished and any((self.directory / name).is_dir() for name in (BEFORE, MOVING))
+        begun = any((self.directory / name).is_dir() for name in (BEFORE, MOVING))
+        return begun and not self._lost and not self._finished
 
     @property
     def _finished(self) -> bool:
+        status = self._read_status()
+        return status.get("state") == "done" and not self._altered(status)
+
+    @property
+    def _lost(self) -> bool:
+        """Whether a training has no checkpoint left to go on from."""
+        training = self.directory / "training"
+        return any(training.glob("damaged-checkpoint-*")) and not any(training.glob("checkpoint-*"))
+
+    def _read_status(self) -> dict[str, Any]:
+        """status.json; empty when it is missing or damaged."""
         status = read_json(self.directory / "status.json")
-        return isinstance(status, dict) and status.get("state") == "done" and self.predictions.path.is_file()
+        return status if isinstance(status, dict) else {}
+
+    def _altered(self, status: Mapping[str, Any]) -> list[str]:
+        """Outputs that are not as they were when the run was done."""
+        known = status.get("outputs")
+        if known is None:  # done by a runner that did not write them down
+            return [] if self.predictions.path.is_file() else [self.predictions.path.name]
+        known = known if isinstance(known, dict) else {}
+        paths = [self.directory / name for name in OUTPUTS]
+        return [path.name for path in paths if known.get(path.name) != (measures(path) if path.is_file() else None)]
 
     @property
     def _worked(self) -> bool:
         """Whether a row has been answered or training has begun."""
-        return self.predictions.begun or any((self.directory / name).is_dir() for name in ("training", "checkpoint"))
+        return self.predictions.begun or any((self.directory / name).is_dir() for name in FOLDERS)
 
     @contextmanager
     def open(self, say: Callable[[str], None]) -> Iterator[None]:
@@ -74,7 +104,7 @@ class Record:
         try:
             self._begin(say)
             yield
-            self._finish()
+            self._finish(say)
         except OSError as error:
             told = _told_as_disk_error(error, self.directory)
             self._fail(told or error)
@@ -108,18 +138,37 @@ class Record:
             raise RecordError(f"cannot write to {self.directory}: {(error.strerror or str(error)).lower()}") from error
 
     def _start(self, say: Callable[[str], None]) -> None:
-        before = read_json(self.directory / "status.json")
-        attempt = before.get("attempt") if isinstance(before, dict) else None
+        before = self._read_status()
+        attempt = before.get("attempt")
         if not isinstance(attempt, int):
             attempt = 0
             if (self.directory / "status.json").exists():
                 say("status.json is damaged: the run is treated as unfinished")
+        if before.get("state") == "done" and not self.anew:
+            self._mend(before, say)
         self._tidy(say)
+        self._check_names()
+        if read_manifest(self.directory) is None:
+            (self.directory / "manifest.json").unlink()
         self.status = {"state": "running", "attempt": attempt + 1, "started": now(), **_process()}
         write_json(self.directory / "status.json", self.status)
         write_text(self.directory / "config.yaml", _yaml(redacted(plain(self.config) | {"rerun": False})))
         write_text(self.directory / "overrides.txt", "".join(f"{text}\n" for text in self.overrides))
         self.log(f"attempt {attempt + 1}, pid {os.getpid()} on {socket.gethostname()}")
+
+    def _mend(self, before: Mapping[str, Any], say: Callable[[str], None]) -> None:
+        altered = self._altered(before)
+        for name in altered:
+            say(f"{name} is not as it was when the run was done: {OUTPUTS[name]}")
+        if self.predictions.path.name in altered and isinstance(before.get("outputs"), dict):
+            self._expected = before["outputs"].get(self.predictions.path.name)
+
+    def _check_names(self) -> None:
+        """Raises RecordError where something of another kind has the name of what is written here."""
+        for kind, names in (("directory", FILES), ("file", FOLDERS)):
+            for path in (self.directory / name for name in names):
+                if path.is_dir() if kind == "directory" else path.exists() and not path.is_dir():
+                    raise RecordError(f"{path} is a {kind}, and the run needs the name: move it away")
 
     def write(self, name: str, value: Any) -> None:
         """A JSON file of the run directory, as a whole."""
@@ -134,8 +183,11 @@ class Record:
         with suppress(OSError), path.open("a", encoding="utf-8", errors="replace") as file:
             file.write(f"{now()} {redacted(line)}\n")
 
-    def _finish(self) -> None:
-        self._end("done")
+    def _finish(self, say: Callable[[str], None]) -> None:
+        outputs = {name: measures(self.directory / name) for name in OUTPUTS if (self.directory / name).is_file()}
+        if self._expected not in (None, outputs.get(self.predictions.path.name)):
+            say("predictions.jsonl is other than when the run was done before: rerun=true answers every row again")
+        self._end("done", outputs=outputs)
         shutil.rmtree(self.directory / BEFORE, ignore_errors=True)
         latest = Path(self.config.output_dir) / "latest"
         temporary = latest.with_name(f".latest-{os.getpid()}")
@@ -162,7 +214,7 @@ class Record:
             self._lock = None
 
     def _acquire(self) -> None:
-        self._lock = (self.directory / ".lock").open("a+")
+        self._lock = (self.directory / ".lock").open("a+", errors="replace")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -261,3 +261,109 @@ def test_a_bug_gives_the_full_traceback_and_a_failed_run(cli, fork, arguments, m
     monkeypatch.undo()
     assert fork(*arguments).wait() == 0
     assert (cli.status()["state"], cli.status()["attempt"], "traceback" in cli.status()) == ("done", 2, False)
+
+
+def cut(lines):
+    return b"".join(lines[:3])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda lines: b"",
+        cut,
+        lambda lines: cut(lines) + lines[3][:20],
+        lambda lines: cut(lines) + bytes(range(128, 255)),
+    ],
+)
+def test_a_done_run_whose_rows_are_not_all_there_is_mended_by_the_same_command(cli, arguments, run, damage):
+    path = run / "predictions.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole.splitlines(keepends=True)))
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    told = "predictions.jsonl is not as it was when the run was done: missing rows are answered again"
+    assert ended.out.count(told) == 1
+    assert "rerun=true answers every row again" not in ended.out
+    assert path.read_bytes() == whole
+    assert "shown from" in cli(*arguments).out
+
+
+@pytest.mark.parametrize("content", [None, "", '{"a": 1}', "[" * 100_000])
+def test_a_done_run_whose_metrics_are_lost_gets_them_again(cli, arguments, run, content):
+    path = run / "metrics.json"
+    whole = path.read_bytes()
+    path.unlink() if content is None else path.write_text(content)
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "metrics.json is not as it was when the run was done: computed again" in ended.out
+    assert path.read_bytes() == whole
+
+
+def test_an_answer_that_was_edited_is_told(cli, arguments, run):
+    path = run / "predictions.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[2]["prediction"] = "mine"
+    path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    ended = cli(*arguments)
+    assert ended.code == 0
+    assert "predictions.jsonl is other than when the run was done before: rerun=true answers every row" in ended.out
+
+
+def test_a_run_done_before_outputs_were_written_down_is_done(cli, arguments, run, contents):
+    status = cli.status()
+    assert set(status.pop("outputs")) == {"predictions.jsonl", "metrics.json"}
+    (run / "status.json").write_text(json.dumps(status))
+    before = contents(run)
+    assert "shown from" in cli(*arguments).out
+    (run / "metrics.json").write_text('{"a": 1}')
+    assert cli(*arguments).code == 0
+    assert contents(run)["predictions.jsonl"] == before["predictions.jsonl"]
+
+
+GARBAGE = [b"\n", b"garbage\n", b"\xff\xfe\n", b'{"row": 999, "input": {}, "prediction": "", "scores": {}}\n',
+           b'{"row": 999}\n', b'{"row": true, "prediction": "", "scores": {}}\n', b"[" * 100_000 + b"\n"]  # fmt: skip
+
+
+@pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
+def test_a_line_that_is_no_record_costs_no_other_line(cli, arguments, run, garbage):
+    path = run / "predictions.jsonl"
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:2], garbage, lines[1], *lines[2:6]]))
+    unfinished(run)
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "6 of 8 rows kept from before" in ended.out
+    assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("state", ["done", "running"])
+@pytest.mark.parametrize("content", ["[1]", '{"checkpoint": 5}', '{"data": {"files": [1]}}', "[" * 100_000, ""])
+def test_a_manifest_that_is_none_is_told_and_the_run_goes_on(cli, arguments, run, content, state):
+    unfinished(run, state=state)
+    (run / "manifest.json").write_text(content)
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.count("manifest.json is damaged: which files this run began with is not known") == 1
+
+
+@pytest.mark.parametrize("name", ["status.json", "manifest.json", "predictions.jsonl", "metrics.json", "report.html"])
+def test_a_directory_with_the_name_of_a_file_is_refused_in_one_line(cli, arguments, run, name):
+    (run / name).unlink()
+    (run / name).mkdir()
+    unfinished(run) if name != "status.json" else None
+    ended = cli(*arguments)
+    told = f"RecordError: {run.relative_to(cli.home)}/{name} is a directory, and the run needs the name: move it away\n"
+    assert (ended.code, ended.err) == (2, told)
+    assert cli(*arguments, "rerun=true").code == 0
+
+
+@pytest.mark.parametrize("outputs", ["5", "{}", '{"predictions.jsonl": 5}'])
+def test_outputs_that_are_none_of_ours_mean_unfinished(cli, arguments, run, outputs):
+    whole = (run / "predictions.jsonl").read_bytes()
+    unfinished(run, state="done", outputs=json.loads(outputs))
+    ended = cli(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "8 of 8 rows kept from before" in ended.out
+    assert (run / "predictions.jsonl").read_bytes() == whole
