@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig
 from runner.errors import Stopped
+from runner.files import sha256
 from runner.loading import load
+from runner.manifest import read_manifest
 from runner.predict import Predictor, summarise
 from runner.running import Run, many
 
@@ -18,12 +21,27 @@ from runner.running import Run, many
 def trained(this: Run, source: Any) -> CheckpointConfig:
     """The checkpoint that training leaves in the run directory; made only once."""
     folder = this.record.directory / "checkpoint"
+    damage = _damage(this.record.directory)
+    if damage is not None:  # its rows go with it, that all come from the same weights
+        this.say(f"{damage}: trained again")
+        this.record.predictions.path.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     if folder.is_dir():  # from before; a kill may have come between its export and this
         shutil.rmtree(this.record.directory / "training", ignore_errors=True)
     else:
         _train(this, source)
     base = this.config.checkpoint
     return CheckpointConfig(str(folder), options=of_trained(base.options), trust_remote_code=base.trust_remote_code)
+
+
+def _damage(directory: Path) -> str | None:
+    """Which file of the checkpoint is not as the manifest knows it; None where it knows nothing."""
+    checkpoint = (read_manifest(directory) or {}).get("checkpoint") or {}
+    for name, digest in (checkpoint.get("trained") or {}).items():
+        path = directory / "checkpoint" / name
+        if not name.startswith("assistant/") and not (path.is_file() and sha256(path) == digest):
+            return f"checkpoint/{name} is {'damaged' if path.is_file() else 'gone'}"
+    return None
 
 
 def _train(this: Run, source: Any) -> None:

@@ -62,3 +62,22 @@ def test_options_and_trust_that_still_apply_survive_training(cli, training, run,
     assert trained == CheckpointConfig(
         str(Path(trained.name_or_path)), options={"layer_norm_epsilon": 1e-6}, trust_remote_code=True
     )
+
+
+def zero(path):
+    with path.open("r+b") as file:
+        file.seek(1000)
+        file.write(bytes(4096))
+
+
+@pytest.mark.parametrize(("damage", "told"), [(zero, "damaged"), (Path.unlink, "gone")])
+def test_a_trained_checkpoint_that_was_damaged_is_not_used(cli, training, run, damage, told):
+    whole = (run / "predictions.jsonl").read_bytes()
+    (run / "status.json").unlink()
+    damage(run / "checkpoint" / "model.safetensors")
+    ended = cli(*training.arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert f"checkpoint/model.safetensors is {told}: trained again" in ended.out
+    assert "kept from before" not in ended.out
+    assert digest(run / "checkpoint" / "model.safetensors") == training.weights
+    assert (run / "predictions.jsonl").read_bytes() == whole
