@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.train.seal import SEAL
+from runner.train.seal import NEEDED, SEAL, newest_sealed, seal
 
-KILLS = int(os.environ.get("RUNNER_KILLS", "5"))
+KILLS = int(os.environ.get("RUNNER_KILLS", "20"))
 
 
 def weights(outputs: Path) -> str:
@@ -85,7 +85,7 @@ def zero(path: Path) -> None:
 
 
 def cut(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 100)
+    os.truncate(path, max(path.stat().st_size - 100, 0))
 
 
 @pytest.mark.parametrize("damage", [zero, cut])
@@ -98,15 +98,82 @@ def test_a_checkpoint_with_damaged_weights_is_skipped(cli, training, damage):
     assert weights(cli.home / "outputs") == training.weights
 
 
-def test_without_any_whole_checkpoint_training_begins_again(cli, training):
+def test_where_no_checkpoint_is_whole_training_ends_and_a_rerun_begins_again(cli, training, contents):
     run = training.interrupted(cli.home)
     for path in run.glob("training/checkpoint-*/optimizer.pt"):
         path.write_bytes(b"")
+    before = contents(run / "training")
+    names = sorted(path.name for path in run.glob("training/checkpoint-*"))
+    told = ", ".join(f"damaged-{name}" for name in names)
+    for attempt in (1, 2):
+        ended = cli(*training.arguments)
+        assert (ended.code, f"({told}): rerun=true trains from the start\n" in ended.err) == (1, True)
+        assert ("skipping checkpoint-8: optimizer.pt does not match its seal" in ended.out) == (attempt == 1)
+    assert contents(run / "training") == {f"damaged-{name}": digest for name, digest in before.items()}
+    ended = cli(*training.arguments, "rerun=true")
+    assert (ended.code, ended.err) == (0, "")
+    assert weights(cli.home / "outputs") == training.weights
+
+
+def test_a_rerun_whose_checkpoints_are_all_damaged_can_be_run_again(cli, training):
+    run = training.interrupted(cli.home)
+    (run / ".before").mkdir()  # what the rerun is to replace
+    for path in run.glob("training/checkpoint-*/optimizer.pt"):
+        path.write_bytes(b"")
+    assert cli(*training.arguments, "rerun=true").code == 1
+    assert cli(*training.arguments, "rerun=true").code == 0
+    assert weights(cli.home / "outputs") == training.weights
+
+
+def test_a_kill_before_the_first_seal_begins_again(cli, training):
+    run = training.interrupted(cli.home)
+    for path in run.glob("training/checkpoint-*"):
+        (path / SEAL).unlink()
     ended = cli(*training.arguments)
-    assert ended.code == 0
-    assert "skipping checkpoint-8: optimizer.pt does not match its seal" in ended.out
+    assert (ended.code, ended.err) == (0, "")
+    assert "skipping checkpoint-8: is unfinished" in ended.out
     assert "continuing" not in ended.out
     assert weights(cli.home / "outputs") == training.weights
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "[" * 100_000, '{"optimizer.pt": 5}', "sealed"])
+def test_a_seal_that_is_none_is_no_seal(cli, training, content):
+    run = training.interrupted(cli.home)
+    path = run / "training" / "checkpoint-8" / SEAL
+    if content == "sealed":  # all names, no facts
+        content = json.dumps(dict.fromkeys(json.loads(path.read_text()), [5]))
+    path.write_text(content)
+    ended = cli(*training.arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "skipping checkpoint-8: " in ended.out
+    assert "continuing at step 6 (sealed checkpoint)" in ended.out
+    assert weights(cli.home / "outputs") == training.weights
+
+
+def test_a_file_with_the_name_of_a_checkpoint_is_set_aside(cli, training):
+    run = training.interrupted(cli.home)
+    (run / "training" / "checkpoint-99").write_text("x")
+    ended = cli(*training.arguments)
+    assert (ended.code, ended.err) == (0, "")
+    assert "skipping checkpoint-99: is no folder" in ended.out
+    assert "continuing at step 8 (sealed checkpoint)" in ended.out
+
+
+def test_a_checkpoint_whose_best_is_damaged_is_skipped(tmp_path):
+    for step, best in ((2, 2), (4, 4), (6, 4)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        for name in NEEDED:
+            (folder / name).write_text(json.dumps({"best_model_checkpoint": f"elsewhere/checkpoint-{best}"}))
+        seal(folder)
+    said = []
+    assert newest_sealed(tmp_path, said.append) == tmp_path / "checkpoint-6"
+    cut(tmp_path / "checkpoint-4" / "optimizer.pt")
+    assert newest_sealed(tmp_path, said.append) == tmp_path / "checkpoint-2"
+    assert said == [
+        "skipping checkpoint-6: of the best so far, checkpoint-4: optimizer.pt does not match its seal",
+        "skipping checkpoint-4: optimizer.pt does not match its seal",
+    ]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
