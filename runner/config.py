@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -153,16 +155,18 @@ CHOICES = {
 LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # key: (law in words, test); None always passes
     "task.name": ("only letters, digits and _", lambda v: bool(re.fullmatch(r"\w{1,60}", v))),
     "seed": ("0 <= seed < 2**32", lambda v: 0 <= v < 2**32),
+    "output_dir": ("at most 200 bytes in each part, 3,000 in all", lambda v: _fits(v)),
     "data.limit": ("limit >= 1", lambda v: v >= 1),
     "data.window_rows": ("window_rows >= 1", lambda v: v >= 1),
     "data.validation_share": ("0 < validation_share < 1", lambda v: 0 < v < 1),
-    "engine.threads": ("threads >= 1", lambda v: v >= 1),
-    "engine.slots": ("slots >= 1", lambda v: v >= 1),
+    "engine.device": ("auto, cpu, cuda or cuda:<number>", lambda v: bool(re.fullmatch(r"auto|cpu|cuda(:\d{1,3})?", v))),
+    "engine.threads": ("1 <= threads <= 1024", lambda v: 1 <= v <= 1024),
+    "engine.slots": ("1 <= slots <= 65536", lambda v: 1 <= v <= 65536),
     "engine.batch_tokens": ("batch_tokens >= 1", lambda v: v >= 1),
     "engine.memory_mb": ("memory_mb >= 1", lambda v: v >= 1),
     "train.max_steps": ("max_steps >= 1", lambda v: v >= 1),
-    "train.epochs": ("epochs > 0", lambda v: v > 0),
-    "train.batch_size": ("batch_size >= 1", lambda v: v >= 1),
+    "train.epochs": ("0 < epochs < infinity", lambda v: 0 < v < math.inf),
+    "train.batch_size": ("1 <= batch_size <= 1,000,000", lambda v: 1 <= v <= 1_000_000),
     "train.micro_batch_tokens": ("micro_batch_tokens >= 1", lambda v: v >= 1),
     "train.block_tokens": ("block_tokens >= 2", lambda v: v >= 2),
     "train.learning_rate": ("learning_rate > 0", lambda v: v > 0),
@@ -313,6 +317,12 @@ def _not_text(value: Any, path: str = "") -> list[str]:
         return [line for inner in value for line in _not_text(inner, path)]
     found = next((text for text in (path, value) if isinstance(text, str) and SURROGATE.search(text)), None)
     return [] if found is None else [f"{ascii(path)[1:-1]}  is not UTF-8 text: {ascii(found)[:80]}"]
+
+
+def _fits(path: str) -> bool:
+    """Whether a file system takes the path, and a run's names below it."""
+    parts = os.fsencode(SURROGATE.sub("?", path)).split(b"/")
+    return sum(map(len, parts)) <= 3000 and max(map(len, parts)) <= 200 and "\0" not in path
 
 
 def _get(config: Any, key: str) -> Any:

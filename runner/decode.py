@@ -115,7 +115,7 @@ LAWS = {  # key: (law in words, test); null always passes
     "min_length": ("min_length >= 0", lambda v: v >= 0),
     "min_new_tokens": ("min_new_tokens >= 0", lambda v: v >= 0),
     "max_time": ("max_time > 0", lambda v: v > 0),
-    "num_beams": ("num_beams >= 1", lambda v: v >= 1),
+    "num_beams": ("1 <= num_beams <= 1024", lambda v: 1 <= v <= 1024),
     "early_stopping": ("early_stopping in {true, false, never}", lambda v: v in (True, False, "never")),
     "temperature": ("temperature > 0", lambda v: v > 0),
     "top_k": ("top_k >= 0", lambda v: v >= 0),

@@ -39,6 +39,8 @@ def check_folder(folder: Path) -> None:
             raise ConfigError(f"--config-dir {folder} is not a folder")
     except OSError as error:
         raise ConfigError(f"--config-dir {str(folder)[:200]} cannot be read: {error.strerror}") from error
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise ConfigError(f"--config-dir {folder} cannot be read: Permission denied")
     found = [f"{path}  {why}" for path in sorted(folder.rglob("*.yaml")) if (why := _unreadable(path))]
     if found:
         raise ConfigError(found)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,14 @@ BLOB = re.compile(r"[0-9a-f]{64}")
 
 def matching(folder: Path, patterns: Sequence[str]) -> list[Path]:
     """The files of a folder, not of its subfolders, whose names match; sorted."""
-    return sorted(f for f in folder.iterdir() if any(fnmatch(f.name, p) for p in patterns) and f.is_file())
+    with _told(folder):
+        return sorted(f for f in folder.iterdir() if any(fnmatch(f.name, p) for p in patterns) and f.is_file())
 
 
 def holds(folder: Path) -> str:
     """What a folder holds, as the end of a message."""
-    names = sorted(f.name for f in folder.iterdir())
+    with _told(folder):
+        names = sorted(f.name for f in folder.iterdir())
     if not names:
         return "it is empty"
     return f"it holds {', '.join(names[:8])}{f' and {len(names) - 8} more' if len(names) > 8 else ''}"
@@ -72,7 +75,7 @@ def read_object(path: Path, where: str) -> dict[str, Any]:
 
 def lfs_problem(path: Path) -> str | None:
     """Told when a file is only the pointer that git leaves in place of a large file."""
-    with path.open("rb") as file:
+    with _told(path), path.open("rb") as file:
         pointer = file.read(len(LFS_POINTER)) == LFS_POINTER
     return "is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`" if pointer else None
 
@@ -87,4 +90,13 @@ def _digest(path: Path) -> str:
     target = path.resolve()
     if path.is_symlink() and target.parent.name == "blobs" and BLOB.fullmatch(target.name):
         return target.name
-    return sha256(path)
+    with _told(path):
+        return sha256(path)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error

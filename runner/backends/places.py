@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,6 +62,10 @@ def embedded_names() -> list[str]:
 
 
 def _local(name: str, path: Path, revision: str | None, key: str) -> Place:
+    if not path.is_dir() and not path.is_file():
+        raise CheckpointError(f"{key}={path} is neither a folder nor a file")
+    if not os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0)):
+        raise CheckpointError(f"{key}={path} cannot be read: Permission denied")
     if revision is not None:
         raise CheckpointError(f"checkpoint.revision={revision} is for hub ids, but {key}={path} is a folder here")
     return Place(name, path)
@@ -76,9 +81,12 @@ def _exists(path: Path, name: str, key: str) -> bool:
 def _near(path: Path) -> str:
     """What lies beside a path that does not exist, as the end of a message."""
     folder = path.parent
-    if not folder.is_dir():
-        return f"; nor does {folder}" if folder.is_absolute() or ".." in folder.parts else ""
-    beside = sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith((".", "_")))
+    try:
+        if not folder.is_dir():
+            return f"; nor does {folder}" if folder.is_absolute() or ".." in folder.parts else ""
+        beside = sorted(f.name for f in folder.iterdir() if f.is_dir() and not f.name.startswith((".", "_")))
+    except OSError as error:
+        return f"; {folder} cannot be read: {error.strerror}"
     return f"; in {folder} {nearest(path.name, beside)}" if beside else ""
 
 

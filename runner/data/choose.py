@@ -73,7 +73,18 @@ def choose(data: DataConfig, which: str) -> Choice:
 
 def _splits(path: str, data: DataConfig) -> tuple[str, Mapping[str, Source]]:
     """What the source is called, and its splits by name; a single file has one, named ""."""
-    here = asset(path.removeprefix("asset:")) if path.startswith("asset:") else Path(path).expanduser()
+    try:
+        local = _local(path)
+    except OSError as error:  # a part too long for the file system, or a folder that may not be read
+        raise DataError(f"data.path={path[:200]} cannot be read: {error.strerror or error}") from error
+    if local is not None:
+        return local
+    return path if data.name is None else f"{path}:{data.name}", hub_splits(data)
+
+
+def _local(path: str) -> tuple[str, Mapping[str, Source]] | None:
+    """A file or a folder; None: the path may be a hub id."""
+    here = asset(path.removeprefix("asset:")) if path.startswith("asset:") else _at_home(path)
     if here.is_dir():
         return here.resolve().name, _folder(here)
     if here.is_file():
@@ -84,7 +95,17 @@ def _splits(path: str, data: DataConfig) -> tuple[str, Mapping[str, Source]]:
         raise DataError(f"{here} is neither a file nor a folder: it is read more than once, so write it to a file")
     if _cannot_be_hub_id(path):
         raise DataError(_missing(here))
-    return path if data.name is None else f"{path}:{data.name}", hub_splits(data)
+    return None
+
+
+def _at_home(path: str) -> Path:
+    """A leading ~ is the home directory."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"data.path={path} is in no known home directory: {path.partition('/')[0]} is no user"
+        ) from error
 
 
 def _cannot_be_hub_id(path: str) -> bool:

@@ -6,12 +6,15 @@ import json
 import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).resolve().parents[2]
 ROW = '{"text": "山水"}\n'
 LONG = "山" * 70
 PROMPTS = "data.prompts=['山水','春风']"
@@ -109,7 +112,7 @@ REFUSED = {  # name: (what is asked, what is told; FOLDER and TINY stand for the
     ),
     "beams": (
         lambda g: [PROMPTS, "decode.num_beams=0"],
-        "1 problem in the configuration:\n  decode.num_beams  num_beams >= 1 must hold, .* 0",
+        "1 problem in the configuration:\n  decode.num_beams  1 <= num_beams <= 1024 must hold, .* 0",
     ),
     "top_p": (
         lambda g: [PROMPTS, "decode.top_p=2"],
@@ -126,6 +129,62 @@ REFUSED = {  # name: (what is asked, what is told; FOLDER and TINY stand for the
     "NaN": (
         lambda g: [PROMPTS, "decode.top_p=nan"],
         "1 problem in the configuration:\n  decode.top_p  0 < top_p <= 1 must hold, but got nan",
+    ),
+    "many beams": (
+        lambda g: [PROMPTS, "decode.num_beams=1025"],
+        "1 problem in the configuration:\n  decode.num_beams  1 <= num_beams <= 1024 must hold, but got 1025",
+    ),
+    "threads": (
+        lambda g: [PROMPTS, "engine.threads=100000"],
+        "1 problem in the configuration:\n  engine.threads  1 <= threads <= 1024 must hold, but got 100000",
+    ),
+    "slots": (
+        lambda g: [PROMPTS, "engine.slots=65537"],
+        "1 problem in the configuration:\n  engine.slots  1 <= slots <= 65536 must hold, but got 65537",
+    ),
+    "batch size": (
+        lambda g: [PROMPTS, "train.batch_size=1000001"],
+        "1 problem in the configuration:\n  train.batch_size  1 <= batch_size <= 1,000,000 must hold, but got 1000001",
+    ),
+    "epochs": (
+        lambda g: [PROMPTS, "train.epochs=inf"],
+        "1 problem in the configuration:\n  train.epochs  0 < epochs < infinity must hold, but got inf",
+    ),
+    "a device for no arithmetic": (
+        lambda g: [PROMPTS, "engine.device=meta"],
+        "1 problem in the configuration:\n  engine.device  auto, cpu, cuda or cuda:<number> must hold, but got meta",
+    ),
+    "a device of other machines": (
+        lambda g: [PROMPTS, "engine.device=mps"],
+        "1 problem in the configuration:\n  engine.device  auto, cpu, cuda or cuda:<number> must hold, but got mps",
+    ),
+    "long output directory": (
+        lambda g: [PROMPTS, f"output_dir={'x' * 300}"],
+        "1 problem in the configuration:\n  output_dir  at most 200 bytes in each part, .* must hold, but got x+",
+    ),
+    "long name of a file": (
+        lambda g: ["data=files", f"data.path={g.folder}/{'x' * 300}.txt"],
+        "DataError: data.path=FOLDER/x+ cannot be read: File name too long",
+    ),
+    "long name of a dataset": (
+        lambda g: ["data=files", f"data.path={'x' * 300}"],
+        "DataError: data.path=x+ cannot be read: File name too long",
+    ),
+    "home of nobody": (
+        lambda g: ["data=files", "data.path='~nobodyhere/x.txt'"],
+        "DataError: data.path=~nobodyhere/x.txt is in no known home directory: ~nobodyhere is no user",
+    ),
+    "a pipe as checkpoint": (
+        lambda g: os.mkfifo(g.folder / "pipe.txt") or g.checkpoint(f"{g.folder}/pipe.txt"),
+        "CheckpointError: checkpoint.name_or_path=FOLDER/pipe.txt is neither a folder nor a file",
+    ),
+    "a file as checkpoint": (
+        lambda g: [*g.file("file.txt", "a")[:0], *g.checkpoint(f"{g.folder}/file.txt")],
+        "CheckpointError: checkpoint FOLDER/file.txt is a file: give the folder that holds it and its config.json",
+    ),
+    "a pipe as tokenizer": (
+        lambda g: os.mkfifo(g.folder / "pipe") or [PROMPTS, f"checkpoint.tokenizer={g.folder}/pipe"],
+        "CheckpointError: checkpoint.tokenizer=FOLDER/pipe is neither a folder nor a file",
     ),
     "missing file": (
         lambda g: ["data=files", f"data.path={g.folder}/nothing.jsonl"],
@@ -461,3 +520,41 @@ def test_no_experiment_is_written_as_a_list_in_a_sweep(cli):
     assert (ended.code, ended.err.count("\n")) == (2, 2)
     assert "  experiment=null  is no choice in a sweep: write experiment=[]" in ended.err
     assert "seed  0 <= seed" in cli("-m", "experiment=[],poem_gpt2", "seed=-1").err
+
+
+LOCKED = {  # name: (what may not be read, what is asked, what is told)
+    "data": ("rows.txt", ["data=files", "data.path=rows.txt"], "DataError: rows.txt cannot be read"),
+    "data folder": ("rows", ["data=files", "data.path=rows"], "DataError: data.path=rows cannot be read"),
+    "checkpoint": ("tiny", [PROMPTS], "CheckpointError: checkpoint.name_or_path=tiny cannot be read"),
+    "config": ("tiny/config.json", [PROMPTS], "CheckpointError: checkpoint TINY: config.json cannot be read"),
+    "tokenizer": ("tiny/tokenizer.json", [PROMPTS], "CheckpointError: TINY/tokenizer.json cannot be read"),
+    "weights": ("tiny/model.safetensors", [PROMPTS], "CheckpointError: TINY/model.safetensors cannot be read"),
+    "vocabulary": (
+        "rows.txt",
+        [PROMPTS, "checkpoint.tokenizer=rows.txt"],
+        "CheckpointError: checkpoint.tokenizer=rows.txt cannot be read",
+    ),
+    "YAML folder": ("rows", [PROMPTS, "--config-dir=rows"], "  --config-dir rows cannot be read"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOCKED)
+def test_what_may_not_be_read_is_told(given, name):
+    locked, arguments, told = LOCKED[name]
+    (given.folder / "rows").mkdir()
+    (given.folder / "rows.txt").write_text("山")
+    (given.folder / locked).chmod(0)
+    powers = "-dac_override,-dac_read_search"
+    command = [sys.executable, "-m", "runner", "checkpoint=pretrained", "checkpoint.name_or_path=tiny", *arguments]
+    if os.geteuid() == 0:
+        command = ["setpriv", f"--inh-caps={powers}", f"--bounding-set={powers}", *command]
+    try:
+        ended = subprocess.run(
+            command, cwd=given.folder, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, capture_output=True
+        )
+    finally:
+        (given.folder / locked).chmod(0o755)
+    assert ended.returncode == 2
+    *_, line = ended.stderr.splitlines()
+    assert line == f"{told.replace('TINY', 'tiny')}: Permission denied"
