@@ -30,6 +30,8 @@ def build(node: Mapping[str, Any], where: str, kind: type) -> Any:
     Raises:
         ConfigError: the target is not trusted, not there, not a dataclass of that kind, or a field is unknown.
     """
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"{where}  must name a class by _target_, but got {node!r}")
     target = node.get("_target_")
     if not isinstance(target, str):
         raise ConfigError(f"{where}._target_  is missing: name the class to use")
@@ -47,6 +49,10 @@ def build(node: Mapping[str, Any], where: str, kind: type) -> Any:
         made = found(**options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{where}  {target}: {error}") from error
+    except (Exception, SystemExit) as error:
+        if target.startswith("runner."):
+            raise
+        raise ConfigError(f"{where}  {target}: {type(error).__name__}: {error}") from error
     for wrong_method in _wrong_methods(made, kind):
         raise ConfigError(f"{where}._target_  {target} is not a {kind.__name__}: {wrong_method}")
     return made
@@ -72,6 +78,11 @@ def _locate(target: str, where: str) -> Any:
             module = importlib.import_module(module_name)
         except ImportError as error:
             raise ConfigError(f"{where}._target_  module {module_name!r} cannot be imported: {error}") from error
+        except (Exception, SystemExit) as error:  # whatever a module of the user's own does when it is imported
+            if package == "runner":
+                raise
+            told = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"{where}._target_  module {module_name!r} cannot be imported: {told}") from error
     found = getattr(module, name, None)
     own = isinstance(found, type) and found.__module__.partition(".")[0] == package
     if not own or not dataclasses.is_dataclass(found):

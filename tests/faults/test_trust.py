@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import get_type_hints
@@ -140,3 +142,35 @@ def test_a_task_whose_name_is_no_plain_word_is_refused(cli, arguments, name):
     assert ended.code == 2
     assert ended.err.startswith("1 problem in the configuration:\n  task.name  ")
     assert list(cli.home.iterdir()) == []
+
+
+OWN = {  # name: (the module own.py, what is told of decode.rule)
+    "syntax": ("def (", "._target_  module 'own' cannot be imported: SyntaxError: invalid syntax"),
+    "raises": ("1 / 0", "._target_  module 'own' cannot be imported: ZeroDivisionError: division by zero"),
+    "exits": ("import sys\nsys.exit(3)", "._target_  module 'own' cannot be imported: SystemExit: 3"),
+    "made": (
+        "from dataclasses import dataclass\n@dataclass\nclass Rule:\n    def __post_init__(self): raise KeyError('x')",
+        "  own.Rule: KeyError: 'x'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_module_of_the_users_own_that_fails_is_told(cli, arguments, monkeypatch, name):
+    code, told = OWN[name]
+    (cli.home / "own.py").write_text(code)
+    monkeypatch.setenv("RUNNER_TRUST", "own")
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    importlib.invalidate_caches()
+    ended = cli(*arguments, "decode.loop=step", "decode.rule={_target_: own.Rule}")
+    sys.modules.pop("own", None)
+    assert ended.code == 2
+    assert ended.err.startswith(f"1 problem in the configuration:\n  decode.rule{told}"), ended.err
+    assert ended.err.count("\n") == 2
+
+
+@pytest.mark.parametrize("key", ["task.predict.encode", "task.evaluate.metrics.likelihood"])
+def test_a_value_where_a_class_is_expected_is_refused(cli, arguments, key):
+    ended = cli(*arguments, f"{key}=x")
+    assert ended.code == 2
+    assert ended.err == f"1 problem in the configuration:\n  {key}  must name a class by _target_, but got 'x'\n"
