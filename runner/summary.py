@@ -13,7 +13,7 @@ from typing import Any
 from runner.config import Config
 from runner.files import read_json
 from runner.introduction import draws
-from runner.report.markup import duration, many, number, words
+from runner.report.markup import duration, is_number, many, number, words
 from runner.report.read import PASSED, part
 from runner.types import Estimate
 
@@ -74,8 +74,8 @@ def sweep_table(jobs: Sequence[Job]) -> Iterator[str]:
 
 def _counts(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
     manifest, timing = _mapping(directory / "manifest.json"), _mapping(directory / "timing.json")
-    skipped = timing.get("skipped_rows") or 0
-    rows = (part(manifest, "data").get("rows") or 0) - skipped
+    skipped, rows = _number(timing, "skipped_rows"), _number(part(manifest, "data"), "rows")
+    rows -= skipped
     yield many(rows, "answer") if manifest.get("decoding") else f"{many(rows, 'text')} scored"
     for name in PASSED:
         if name in metrics:
@@ -91,10 +91,16 @@ def _cost(directory: Path) -> Iterator[str]:
     timing = _mapping(directory / "timing.json")
     phases = part(timing, "phases")
     for name, said in (("train", "trained in "), ("predict", "")):
-        if name in phases:
+        if is_number(phases.get(name)):
             yield said + duration(phases[name])
-    if "peak_mb" in timing:
+    if is_number(timing.get("peak_mb")):
         yield f"peak {timing['peak_mb']:,.0f} MB"
+
+
+def _number(values: Mapping[str, Any], name: str) -> int:
+    """A count; 0 where the file does not hold one."""
+    value = values.get(name)
+    return value if isinstance(value, int) else 0
 
 
 def _ago(moment: Any) -> str:
