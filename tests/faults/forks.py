@@ -34,6 +34,7 @@ def work(job: dict) -> None:
 
     os.setsid()
     runner.answering.SYNC_S = job.get("sync_s", runner.answering.SYNC_S)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever the tests were started with (nohup)
     for number in job.get("ignored", ()):
         signal.signal(number, signal.SIG_IGN)
     os.chdir(job["cwd"])
