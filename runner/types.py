@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
 Row = Mapping[str, Any]  # one example under canonical column names: text, target ...; "row" is its index in the data
 Features = dict[str, Any]  # one example encoded, not padded: input_ids list of T ints, labels ...
-Scores = Mapping[str, float]  # the scores of one example: nll in nats, tokens, bytes, correct ...
+Scores = Mapping[str, Any]  # the scores of one example, as JSON holds them: nll in nats, tokens, correct, probabilities ...
 
 
 class Model(Protocol):
@@ -27,7 +27,14 @@ class Model(Protocol):
 
 
 class Encode(Protocol):
-    """Rows to unpadded features; a row may yield several (the windows of a long text)."""
+    """Rows to unpadded features; a row may yield several (the windows of a long text, the choices of a question).
+
+    A feature holds what the network takes, lists of T ints, and under `aside` what `Interpret` needs beside its outputs.
+    """
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The canonical columns that every row must hold."""
 
     def __call__(self, model: Model, rows: Sequence[Row]) -> list[list[Features]]:
         """One list of features for each row.
@@ -45,20 +52,42 @@ class Interpret(Protocol):
 
 
 class Teach(Protocol):
-    """Rows to features with labels, for training."""
+    """Rows to features with labels, and the loss that they teach by."""
 
-    def __call__(self, processor: Any, rows: Iterable[Row]) -> Iterator[Features]:
-        """Features with `labels` (T,), -100 where no loss is computed."""
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The canonical columns that every training row must hold."""
+
+    def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
+        """Training examples, lazily; see `runner.train.layout` for how they come to lie in a batch.
+
+        An example is input_ids, a list of T ints (or C such lists, its choices), and labels: a list of T ints with -100
+        where no loss is computed, a number, or a list of numbers. Further keys are arguments of the network.
+        """
+
+    def loss(self, network: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The summed loss of a batch: nats over its tokens, rows ... as `items` counts them."""
+
+    def items(self, inputs: Mapping[str, Tensor]) -> int:
+        """How many things the summed loss of a batch is over; the loss of a step is divided by those of the step."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A number with its 95 % confidence interval (None for a single example) and the count of examples behind it."""
+    """A number with its 95 % confidence interval and the count of examples behind it.
+
+    Fields:
+        low, high: None where there is no interval (a single example).
+        baselines: what the same number comes to without a model: majority, random.
+        passed: the score of a row that is 0 where the row is a mistake, if this number is about such a score.
+    """
 
     value: float
     low: float | None
     high: float | None
     n: int
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    passed: str | None = None
 
 
 class Rule(Protocol):
