@@ -242,8 +242,8 @@ def problems(config: Config) -> list[str]:
         return found + error.problems
     if config.trains and task.teach is None:
         found.append(f"train.method  task {task.name} has no training format (task.teach is null): it only runs")
-    if config.trains and config.train.metric not in task.evaluate.numbers:
-        known = ", ".join(task.evaluate.numbers) or "none"
+    if config.trains and config.train.metric not in {"loss", *task.evaluate.numbers}:
+        known = ", ".join(dict.fromkeys(["loss", *task.evaluate.numbers]))
         found.append(f"train.metric  {config.train.metric} is no number of task {task.name}; known: {known}")
     return found
 

@@ -112,16 +112,13 @@ def read_metrics(directory: Path) -> dict[str, Estimate]:
 def _splits(config: Config, task: Task) -> dict[str, Split]:
     """Every split that the run reads, checked before any work."""
     way = task.evaluate if config.evaluates else task.predict
-    splits = {"rows": open_split(config.data, "rows", [_column(way.encode)])}
-    if config.train.method != "none":
-        splits |= {which: open_split(config.data, which, [_column(task.teach)]) for which in ("train", "validation")}
+    splits = {"rows": open_split(config.data, "rows", way.encode.columns)}
+    if config.trains:
+        assert task.teach is not None  # config.problems
+        splits |= {which: open_split(config.data, which, task.teach.columns) for which in ("train", "validation")}
         if set(splits["rows"].files) == set(splits["train"].files):  # a score on what was trained on tells nothing
             splits["rows"] = splits["validation"]
     return splits
-
-
-def _column(reader: Any) -> str:
-    return str(getattr(reader, "column", "text"))
 
 
 def _same_inputs(this: Run) -> None:

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from runner.backends.checkpoint import Source
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig
-from runner.errors import Stopped
+from runner.errors import DataError, Stopped
 from runner.files import sha256
 from runner.loading import load
 from runner.manifest import read_manifest
 from runner.predict import Predictor, summarise
 from runner.running import Run, many
+from runner.types import Teach
 
 
-def trained(this: Run, source: Any) -> CheckpointConfig:
+def trained(this: Run, source: Source) -> CheckpointConfig:
     """The checkpoint that training leaves in the run directory; made only once."""
     folder = this.record.directory / "checkpoint"
     damage = _damage(this.record.directory)
@@ -44,31 +46,45 @@ def _damage(directory: Path) -> str | None:
     return None
 
 
-def _train(this: Run, source: Any) -> None:
+def _train(this: Run, source: Source) -> None:
     from runner.train.corpus import Corpus
     from runner.train.tune import Course, fine_tune
 
-    config, task = this.config, this.task
-    assert task.teach is not None
+    config, teach = this.config, this.task.teach
+    assert teach is not None
     train, valid = this.splits["train"], this.splits["validation"]
-    model = load(this, source, config.checkpoint, training=True)
+    source = _fitted(this, source, teach)
+    model = load(this, source, source.checkpoint, training=True)
     block = min(config.train.block_tokens or 1024, model.context or config.train.block_tokens or 1024)
+    model = dataclasses.replace(model, context=block)
     with this.phase("encode"):
-        corpus = Corpus(task.teach(model.processor, train), block)
-    told = f"{many(len(corpus), 'text')}, {many(corpus.tokens, 'token')} to train on"
-    this.say(f"{told}; {many(valid.count, 'text')} to validate on")
-
+        corpus, held_out = Corpus(teach(model, train)), Corpus(teach(model, valid))
+    if not len(corpus):
+        raise DataError(f"{train.name} holds nothing to train on")
+    told = f"{many(len(corpus), 'example')}, {many(corpus.tokens, 'token')} to train on"
+    this.say(f"{told}; {many(valid.count, 'row')} to validate on")
     if this.stop:
         raise Stopped("stopped before the first step", this.stop.interrupted)
 
-    def validate(network: Any) -> dict[str, float]:
-        predictor = Predictor(dataclasses.replace(model, network=network), task.evaluate, config)
+    def numbers(network: Any) -> dict[str, float]:
+        pupil = dataclasses.replace(model, network=network, context=model.context)
+        predictor = Predictor(pupil, this.task.evaluate, config)
         scores = (answered.scores for batch in _until_stopped(this, predictor.answers(valid)) for answered in batch)
-        return {name: estimate.value for name, estimate in summarise(task.evaluate, scores).items()}
+        return {name: estimate.value for name, estimate in summarise(this.task.evaluate, scores).items()}
 
     with this.phase("train"):
-        larger = task.evaluate.numbers[config.train.metric]
-        fine_tune(config, model, Course(corpus, validate, larger, this.record.directory, this.observer, this.stop))
+        fine_tune(config, model, Course(this.task, corpus, held_out, numbers, this.record.directory, this.observer, this.stop))
+
+
+def _fitted(this: Run, source: Source, teach: Teach) -> Source:
+    """The checkpoint with the options that the training rows decide, such as its labels; those given stay."""
+    decided = teach.options(this.splits["train"], source.config)
+    checkpoint = source.checkpoint
+    if checkpoint.architecture is not None:
+        checkpoint = dataclasses.replace(checkpoint, architecture=decided | checkpoint.architecture)
+    else:
+        checkpoint = dataclasses.replace(checkpoint, options=decided | checkpoint.options)
+    return dataclasses.replace(source, checkpoint=checkpoint)
 
 
 def _until_stopped(this: Run, batches: Iterator[Any]) -> Iterator[Any]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
 IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
 Row = Mapping[str, Any]  # one example under canonical column names: text, target ...; "row" is its index in the data
+Inputs = dict[str, Any]  # a batch: the network's keyword arguments, tensors (B, T), and labels
 Features = dict[str, Any]  # one example encoded, not padded: input_ids list of T ints, labels ...
 Scores = Mapping[str, Any]  # the scores of one example, as JSON holds them: nll in nats, tokens, correct, probabilities ...
 
@@ -52,23 +53,40 @@ class Interpret(Protocol):
 
 
 class Teach(Protocol):
-    """Rows to features with labels, and the loss that they teach by."""
+    """Rows to features with labels, and the loss that they teach by; what most of them share stands here.
+
+    Fields:
+        packs: each token's part of the loss comes from its own text alone, nothing is pooled: texts may lie side by side.
+        whole_step: the loss compares the rows of a step with one another, so that a step is one batch.
+    """
+
+    packs: ClassVar[bool] = False
+    whole_step: ClassVar[bool] = False
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The canonical columns that every training row must hold."""
 
     def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
-        """Training examples, lazily; see `runner.train.layout` for how they come to lie in a batch.
+        """Training examples, lazily.
 
-        An example is input_ids, a list of T ints (or C such lists, its choices), and labels: a list of T ints with -100
-        where no loss is computed, a number, or a list of numbers. Further keys are arguments of the network.
+        An example is input_ids, a list of T ints (or C such lists, its choices), and labels: a list of ints with -100
+        where no loss is computed, or a number; without labels they are the input_ids. Further keys are arguments of
+        the network: numbers, or lists as input_ids are.
         """
 
-    def loss(self, network: Any, inputs: Mapping[str, Tensor]) -> Tensor:
+    def options(self, rows: Iterable[Row], config: Any) -> dict[str, Any]:
+        """Options of the network's configuration that the training rows decide: num_labels, id2label ..."""
+        return {}
+
+    def prepare(self, model: Model, inputs: Inputs, generator: Generator) -> Inputs:
+        """What is drawn anew each time a batch is seen (masks); `generator` depends on the seed and the step alone."""
+        return inputs
+
+    def loss(self, network: Any, inputs: Inputs) -> Tensor:
         """The summed loss of a batch: nats over its tokens, rows ... as `items` counts them."""
 
-    def items(self, inputs: Mapping[str, Tensor]) -> int:
+    def items(self, inputs: Inputs) -> int:
         """How many things the summed loss of a batch is over; the loss of a step is divided by those of the step."""
 
 

@@ -21,6 +21,11 @@ class Prompt:
     column: str = "text"
     open: bool = True
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See Encode."""
+        return (self.column,)
+
     def __call__(self, model: Model, rows: Sequence[Row]) -> list[list[Features]]:
         """For each row one feature: input_ids, a list of T ints.
 

@@ -30,6 +30,11 @@ class Windows:
         if self.tokens is not None and self.tokens < 2:
             raise ValueError(f"tokens >= 2 must hold, but got {self.tokens}")
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """See Encode."""
+        return (self.column,)
+
     def __call__(self, model: Model, rows: Sequence[Row]) -> list[list[Features]]:
         """For each row its windows: input_ids and labels, lists of T ints; labels are -100 outside the scored part."""
         texts = [row[self.column] for row in rows]

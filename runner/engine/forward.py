@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,9 +10,12 @@ from torch import Tensor
 
 from runner.engine.memory import out_of_memory
 from runner.errors import RunFailed
-from runner.types import Features
+from runner.types import IGNORED, Features, Inputs
 
-FILL = {"labels": -100, "attention_mask": 0}  # what padding is made of; input_ids take the tokenizer's pad token
+FILL = {"labels": IGNORED, "attention_mask": 0, "token_type_ids": 0, "words": -1}  # of padding; input_ids take the pad token
+ASIDE = "aside"  # what is not for the network
+LIKE = 0.97  # a batch whose texts are so nearly of one length is not mixed with shorter ones
+FEW = 256  # tokens below which a batch takes shorter texts all the same: a small product costs more than its padding
 
 
 def run_batches(
@@ -31,33 +34,68 @@ def run_batches(
     """
     order = sorted(range(len(features)), key=lambda i: -len(features[i]["input_ids"]))
     while order:
-        longest = len(features[order[0]]["input_ids"])
-        count = max(1, budget // max(longest, 1))
-        batch = order[:count]
+        lengths = [len(features[i]["input_ids"]) for i in order[: budget + 1]]
+        batch = order[: _alike(lengths, budget)]
         try:
             found = outputs(model, collate(model, [features[i] for i in batch]))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
             if len(batch) == 1:
-                raise RunFailed(f"memory runs out on a single text of {longest} tokens: {error}") from error
-            budget = longest * (len(batch) // 2)
+                raise RunFailed(f"memory runs out on a single text of {lengths[0]} tokens: {error}") from error
+            budget = lengths[0] * (len(batch) // 2)
             say(f"memory ran out with {len(batch)} texts at a time: going on with {len(batch) // 2}")
             continue
         order = order[len(batch) :]
         yield list(zip(batch, found, strict=True))
 
 
-def collate(model: Any, features: Sequence[Features]) -> dict[str, Tensor]:
-    """Right-padded tensors (B, T), with an attention_mask where rows differ in length."""
-    longest = max(len(feature["input_ids"]) for feature in features)
+def _alike(lengths: Sequence[int], budget: int) -> int:
+    """How many texts, longest first, share the next batch: within the budget, and nearly of one length if that is many."""
+    most = max(1, min(len(lengths), budget // max(lengths[0], 1)))
+    for count in range(1, most):
+        if lengths[count] < LIKE * lengths[0] and count * lengths[0] >= FEW:
+            return count
+    return most
+
+
+def collate(model: Any, features: Sequence[Features]) -> Inputs:
+    """Right-padded tensors (B, T) on the network's device, with an attention_mask where rows differ in length."""
     pad = getattr(model.processor, "pad_token_id", None) or 0
-    inputs = {}
-    for name in features[0]:
-        fill = FILL.get(name, pad)
-        rows = [list(feature[name]) + [fill] * (longest - len(feature[name])) for feature in features]
-        inputs[name] = torch.tensor(rows, device=model.network.device)
-    if any(len(feature["input_ids"]) < longest for feature in features):
-        mask = [[1] * len(f["input_ids"]) + [0] * (longest - len(f["input_ids"])) for f in features]
-        inputs["attention_mask"] = torch.tensor(mask, device=model.network.device)
-    return inputs
+    return {name: tensor.to(model.network.device) for name, tensor in pad_rows(features, pad).items()}
+
+
+def pad_rows(features: Sequence[Features], pad: int, labels: bool = False) -> dict[str, Tensor]:
+    """Each key of the features as a tensor: (B,) of numbers, (B, T) of lists, (B, C, T) of lists of lists.
+
+    Args:
+        features: all with the same keys, and the same number C of choices where they have any.
+        pad: fills input_ids and other keys without a filling of their own.
+        labels: whether the input_ids are their labels where there are none.
+    """
+    made = {name: _tensor([f[name] for f in features], FILL.get(name, pad)) for name in features[0] if name != ASIDE}
+    mask = _tensor([_ones(feature["input_ids"]) for feature in features], 0)
+    if labels and "labels" not in made:
+        made["labels"] = made["input_ids"].masked_fill(mask == 0, IGNORED)
+    if not bool(mask.all()):
+        made["attention_mask"] = mask
+    return made
+
+
+def _tensor(values: Sequence[Any], fill: int) -> Tensor:
+    if not isinstance(values[0], list):
+        return torch.tensor(values)
+    if values[0] and isinstance(values[0][0], list):
+        flat = _tensor([inner for value in values for inner in value], fill)
+        return flat.unflatten(0, (len(values), -1))
+    longest = max(map(len, values))
+    return torch.tensor([value + [fill] * (longest - len(value)) for value in values])
+
+
+def _ones(ids: list[Any]) -> list[Any]:
+    return [[1] * len(inner) for inner in ids] if ids and isinstance(ids[0], list) else [1] * len(ids)
+
+
+def network_inputs(inputs: Mapping[str, Any]) -> Inputs:
+    """What the network takes: everything but the labels."""
+    return {name: value for name, value in inputs.items() if name != "labels"}

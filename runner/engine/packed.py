@@ -7,7 +7,7 @@ H heads, D head size, L tokens of a text, n texts of that length.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import groupby
 from typing import Any
@@ -40,6 +40,11 @@ def side_by_side(network: Any, lengths: Sequence[int]) -> Iterator[None]:
             yield
     finally:
         _runs.reset(token)
+
+
+def within_rows(network: Any, lengths: Sequence[int] | None) -> AbstractContextManager[None]:
+    """`side_by_side` for a row of several texts; nothing for a batch of one text a row."""
+    return nullcontext() if lengths is None else side_by_side(network, lengths)
 
 
 def attend(

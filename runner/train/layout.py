@@ -1,4 +1,4 @@
-"""How the texts of one optimizer step lie in memory; the gradient is the same for every layout."""
+"""How the examples of one optimizer step lie in memory; the gradient is the same for every layout."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.engine.forward import pad_rows
 from runner.engine.packed import positions
-from runner.types import IGNORED, Features
+from runner.types import IGNORED, Features, Inputs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ LIKE = 0.9  # texts share a micro-batch when none is shorter than this share of 
 
 @dataclass(frozen=True)
 class Layout:
-    """The collator: features of one optimizer step to {"micro": [inputs, ...]}.
+    """The collator: examples of one optimizer step to {"micro": [inputs, ...]}.
 
     Fields:
         batching: packed (texts side by side in a row, no padding), length (micro-batches of like lengths), padded
@@ -31,58 +32,65 @@ class Layout:
     pad: int
 
     def __call__(self, features: Sequence[Features]) -> dict[str, Any]:
-        """Inputs of each micro-batch, all (B, T): input_ids, labels; where needed attention_mask or position_ids.
+        """Inputs of each micro-batch, all (B, T) or (B, C, T): input_ids, labels; attention_mask where rows differ.
 
-        Packed inputs are one row; `lengths` says where its texts end.
+        Packed inputs are one row with position_ids; `lengths` says where its texts end.
         """
-        texts = sorted((feature["input_ids"] for feature in features), key=len, reverse=True)
+        examples = sorted(features, key=_length, reverse=True)
         if self.batching == "packed":
-            return {"micro": [self._side_by_side(group) for group in self._even(texts)]}
-        groups = [texts] if self.batching == "padded" else self._alike(texts)
+            return {"micro": [self._side_by_side(group) for group in self._even(examples)]}
+        groups = [examples] if self.batching == "padded" else self._alike(examples)
         return {"micro": [self._padded(group) for group in groups]}
 
-    def _even(self, texts: list[list[int]]) -> list[list[list[int]]]:
+    def _even(self, examples: list[Features]) -> list[list[Features]]:
         """As few groups as the budget allows, of about the same number of tokens."""
-        total = sum(map(len, texts))
+        total = sum(map(_length, examples))
         share = total / -(-total // self.tokens)
-        groups: list[list[list[int]]] = [[]]
+        groups: list[list[Features]] = [[]]
         before, held = 0, 0  # tokens in finished groups, tokens in the last one
-        for text in texts:
-            if held and (held + len(text) > self.tokens or before + held >= share * len(groups)):
+        for example in examples:
+            length = _length(example)
+            if held and (held + length > self.tokens or before + held >= share * len(groups)):
                 groups.append([])
                 before, held = before + held, 0
-            groups[-1].append(text)
-            held += len(text)
+            groups[-1].append(example)
+            held += length
         return groups
 
-    def _alike(self, texts: list[list[int]]) -> list[list[list[int]]]:
-        groups: list[list[list[int]]] = []
-        for text in texts:
-            longest = len(groups[-1][0]) if groups else 0
-            if groups and len(text) >= LIKE * longest and (len(groups[-1]) + 1) * longest <= self.tokens:
-                groups[-1].append(text)
+    def _alike(self, examples: list[Features]) -> list[list[Features]]:
+        """Examples of like lengths, and of the same number of choices."""
+        groups: list[list[Features]] = []
+        for example in examples:
+            first = groups[-1][0] if groups else example
+            alike = _length(example) >= LIKE * _length(first) and _choices(example) == _choices(first)
+            room = (len(groups[-1]) + 1) * _choices(first) * _length(first) <= self.tokens if groups else False
+            if groups and alike and room:
+                groups[-1].append(example)
             else:
-                groups.append([text])
+                groups.append([example])
         return groups
 
-    def _side_by_side(self, texts: list[list[int]]) -> dict[str, Any]:
+    def _side_by_side(self, examples: list[Features]) -> Inputs:
         import torch
 
-        lengths = [len(text) for text in texts]
-        rows = {
-            "input_ids": [token for text in texts for token in text],
-            "labels": [label for text in texts for label in (IGNORED, *text[1:])],
-            "position_ids": positions(lengths),
-        }
+        lengths = [_length(example) for example in examples]
+        rows = {name: [n for example in examples for n in example[name]] for name in examples[0]}
+        if "labels" not in rows:
+            rows["labels"] = [n for example in examples for n in (IGNORED, *example["input_ids"][1:])]
+        rows["position_ids"] = positions(lengths)
         return {name: torch.tensor([row]) for name, row in rows.items()} | {"lengths": lengths}
 
-    def _padded(self, texts: list[list[int]]) -> dict[str, Tensor]:
-        import torch
+    def _padded(self, examples: list[Features]) -> dict[str, Tensor]:
+        """Examples with choices are padded to the same number of them; a choice that is none is all padding."""
+        return pad_rows(examples, self.pad, labels=True)
 
-        longest = max(map(len, texts))
-        ids = torch.tensor([text + [self.pad] * (longest - len(text)) for text in texts])
-        mask = torch.tensor([[1] * len(text) + [0] * (longest - len(text)) for text in texts])
-        inputs = {"input_ids": ids, "labels": ids.masked_fill(mask == 0, IGNORED)}
-        if not bool(mask.all()):
-            inputs["attention_mask"] = mask
-        return inputs
+
+def _length(example: Features) -> int:
+    """Tokens of the longest of its texts."""
+    ids = example["input_ids"]
+    return max(map(len, ids)) if isinstance(ids[0], list) else len(ids)
+
+
+def _choices(example: Features) -> int:
+    ids = example["input_ids"]
+    return len(ids) if isinstance(ids[0], list) else 1

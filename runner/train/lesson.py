@@ -3,62 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import Trainer
 
-from runner.engine.likelihood import CHUNK, has_plain_head
-from runner.engine.packed import side_by_side
+from runner.engine.packed import within_rows
+from runner.engine.sampling import stream_seed
 from runner.errors import RunFailed
 from runner.files import naming
-from runner.types import IGNORED
+from runner.types import Model, Teach
 
 
 class Lesson(Trainer):  # type: ignore[misc]
-    """A Trainer whose batches are {"micro": [inputs, ...]}, as `Layout` makes them."""
+    """A Trainer whose batches are {"micro": [inputs, ...]}, as `Layout` makes them, and whose loss is that of `teach`."""
 
     control: Any
+    loss_is_scaled_for_ga = True  # by the items of the whole step
 
-    def __init__(self, *args: Any, validate: Callable[[nn.Module], Mapping[str, float]] | None = None, **options: Any):
+    def __init__(
+        self, *args: Any, teach: Teach, pupil: Model, validate: Callable[[nn.Module], Mapping[str, float]], **options: Any
+    ):
         super().__init__(*args, **options)
-        self.validate = validate
-        self.plain_head = has_plain_head(self.model)
+        self.teach, self.pupil, self.validate = teach, pupil, validate
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: torch.device) -> Any:
+        """The batches of the next step, with what is drawn for it alone, and how many things its loss is over."""
+        batches = list(islice(epoch_iterator, num_batches))
+        generator = torch.Generator().manual_seed(stream_seed(self.args.seed, self.state.global_step))
+        for batch in batches:
+            batch["micro"] = [self.teach.prepare(self.pupil, micro, generator) for micro in batch["micro"]]
+        items = sum(self.teach.items(micro) for batch in batches for micro in batch["micro"])
+        return batches, torch.tensor(max(items, 1), device=device)
 
     def training_step(self, model: nn.Module, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
         """Forward and backward of each micro-batch; the loss of the whole step, which is what num_items normalises."""
         steps = []
         for micro in inputs["micro"]:
             lengths = micro.pop("lengths", None)
-            with nullcontext() if lengths is None else side_by_side(self.model, lengths):
+            with within_rows(self.model, lengths):
                 steps.append(super().training_step(model, micro, num_items_in_batch))
         return torch.stack(steps).sum()
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Mean negative log-likelihood in nats; logits are made only where a token is predicted."""
-        if return_outputs or not self.plain_head or num_items_in_batch is None:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
-        labels = inputs["labels"]
-        others = {name: value for name, value in inputs.items() if name != "labels"}
-        kept = labels[:, 1:] != IGNORED
+        """The part of the step's mean loss that is these inputs'."""
         with self.accelerator.autocast():  # it otherwise covers the module's own forward only
-            hidden = model.base_model(**others, use_cache=False).last_hidden_state[:, :-1][kept]
-            head = model.get_output_embeddings()
-            losses = [
-                functional.cross_entropy(head(h).float(), t, reduction="sum")
-                for h, t in zip(hidden.split(CHUNK), labels[:, 1:][kept].split(CHUNK), strict=True)
-            ]
-        return torch.stack(losses).sum() / num_items_in_batch
+            return self.teach.loss(model, inputs) / num_items_in_batch
 
     def evaluate(self, *args: Any, metric_key_prefix: str = "eval", **options: Any) -> dict[str, float]:
         """The run's own metrics over the validation rows."""
-        assert self.validate is not None
         self._check_finite()
         self.model.eval()
         try:
@@ -80,12 +78,6 @@ class Lesson(Trainer):  # type: ignore[misc]
         if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
             step = self.state.global_step
             raise RunFailed(f"the weights are not finite after step {step}: try a lower train.learning_rate")
-
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        micros = [micro for batch in batch_samples for micro in batch["micro"]]
-        if self.plain_head:  # the library counts first tokens, which nothing predicts, for networks without a loss_type
-            return sum((micro["labels"][:, 1:] != IGNORED).sum() for micro in micros)
-        return super()._get_num_items_in_batch(micros, device)
 
     def floating_point_ops(self, inputs: Any) -> int:
         """Summed over the micro-batches."""

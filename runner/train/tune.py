@@ -14,10 +14,11 @@ from runner.errors import ConfigError, RunFailed, Stopped, nearest
 from runner.files import naming, sync_files, sync_folder
 from runner.quiet import quiet
 from runner.stop import Stop
+from runner.task import Task
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
 from runner.train.seal import newest_sealed
-from runner.types import Observer
+from runner.types import Observer, Teach
 
 if TYPE_CHECKING:
     from runner.config import Config, TrainConfig
@@ -25,14 +26,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Course:
-    """What a training needs besides the model: the encoded texts, a validation and where to keep its state."""
+    """What a training needs besides the model: examples, a validation and where to keep its state."""
 
+    task: Task
     corpus: Corpus
-    validate: Callable[[Any], Mapping[str, float]]
-    larger: bool  # whether a larger train.metric is better
+    held_out: Corpus  # examples whose loss is the validation's, where the task's own numbers have none
+    numbers: Callable[[Any], Mapping[str, float]]  # of the task, over the validation rows
     directory: Path  # checkpoints go to directory/training, the result to directory/checkpoint
     observer: Observer
     stop: Stop
+
+    @property
+    def teach(self) -> Teach:
+        """How the task is taught."""
+        assert self.task.teach is not None
+        return self.task.teach
+
+    def larger(self, metric: str) -> bool:
+        """Whether a larger number is better."""
+        return self.task.evaluate.numbers.get(metric, False)
 
 
 def fine_tune(config: Config, model: Any, course: Course) -> None:
@@ -87,33 +99,41 @@ def _trainer(config: Config, model: Any, course: Course, state: Path) -> Any:
     from transformers import PrinterCallback
 
     from runner.train.lesson import Lesson
+    from runner.train.validation import Validation
     from runner.train.watch import Watch
 
     train = config.train
     history = course.directory / "training.jsonl"
+    layout = _layout(train, model, course)
     trainer = Lesson(
+        teach=course.teach,
+        pupil=model,
         model=model.network,
         args=_arguments(config, course, state, model.network.device.type),
         train_dataset=course.corpus,
         eval_dataset=course.corpus,  # its place is taken by `validate`
-        data_collator=_layout(train, model, course.observer),
-        validate=course.validate,
+        data_collator=layout,
+        validate=Validation(course.task, course.held_out, course.numbers, model, layout, train, config.seed),
         optimizers=(_optimizer(train, model.network), None),
-        callbacks=[Watch(history, course.observer, course.stop, train.metric, course.larger, train.patience)],
+        callbacks=[Watch(history, course.observer, course.stop, train.metric, course.larger(train.metric), train.patience)],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def _layout(train: TrainConfig, model: Any, observer: Observer) -> Layout:
+def _layout(train: TrainConfig, model: Any, course: Course) -> Layout:
     """As asked for; where texts cannot lie side by side, those of like lengths share micro-batches."""
     from runner.engine.packed import why_not_side_by_side
 
-    batching = train.batching
-    if batching == "packed" and (reason := why_not_side_by_side(model.network)):
-        observer.phase(f"train.batching is length, not packed: {reason}")
+    batching, pad = train.batching, getattr(model.processor, "pad_token_id", None) or model.config.pad_token_id or 0
+    if course.teach.whole_step:
+        batching = "padded"
+    elif batching == "packed" and not course.teach.packs:
         batching = "length"
-    return Layout(batching, train.micro_batch_tokens, model.config.pad_token_id or 0)
+    elif batching == "packed" and (reason := why_not_side_by_side(model.network)):
+        course.observer.phase(f"train.batching is length, not packed: {reason}")
+        batching = "length"
+    return Layout(batching, train.micro_batch_tokens, pad)
 
 
 def check_arguments(train: TrainConfig) -> None:
@@ -159,7 +179,7 @@ def _arguments(config: Config, course: Course, state: Path, device: str) -> Any:
         "save_total_limit": 3,  # the best, and two in a row: rotation comes before the seal
         "load_best_model_at_end": True,
         "metric_for_best_model": f"eval_{train.metric}",
-        "greater_is_better": course.larger,
+        "greater_is_better": course.larger(train.metric),
         "logging_steps": train.log_every,
         "logging_nan_inf_filter": False,
         "remove_unused_columns": False,
