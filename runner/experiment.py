@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.answering import answer
 from runner.config import Config
-from runner.data import Split, open_split
+from runner.data import Columns, Split, open_split
 from runner.engine.device import threads_as_before
 from runner.errors import RecordError
 from runner.files import read_json, replacing
@@ -112,10 +112,11 @@ def read_metrics(directory: Path) -> dict[str, Estimate]:
 def _splits(config: Config, task: Task) -> dict[str, Split]:
     """Every split that the run reads, checked before any work."""
     way = task.evaluate if config.evaluates else task.predict
-    splits = {"rows": open_split(config.data, "rows", way.encode.columns)}
+    splits = {"rows": open_split(config.data, "rows", Columns(way.encode.columns))}
     if config.trains:
         assert task.teach is not None  # config.problems
-        splits |= {which: open_split(config.data, which, task.teach.columns) for which in ("train", "validation")}
+        taught = Columns(task.teach.columns)
+        splits |= {which: open_split(config.data, which, taught) for which in ("train", "validation")}
         if set(splits["rows"].files) == set(splits["train"].files):  # a score on what was trained on tells nothing
             splits["rows"] = splits["validation"]
     return splits

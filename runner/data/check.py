@@ -7,8 +7,11 @@ from runner.data.strict_json import kind
 from runner.errors import nearest
 
 TEXT = frozenset(  # canonical columns that hold text and nothing else; the others may hold numbers, lists, pictures
-    {"text", "text_pair", "prompt", "source", "question", "context", "premise", "hypothesis", "sentence1", "sentence2"}
+    {"text", "text_pair", "prompt", "source", "question", "context"}
+    | {"premise", "hypothesis", "sentence", "sentence1", "sentence2", "first", "second"}
 )
+TEXTS = frozenset({"tokens", "choices"})  # those that hold a list of texts
+LISTS = TEXTS | {"tags"}  # those that hold a list
 
 
 def column_problems(needed: Iterable[str], names: Mapping[str, str], known: Collection[str], label: str) -> list[str]:
@@ -26,42 +29,73 @@ def column_problems(needed: Iterable[str], names: Mapping[str, str], known: Coll
     ]
 
 
-def row_problem(values: Mapping[str, Any], needed: Mapping[str, str]) -> str:
-    """What is wrong with a row's needed columns (canonical name -> name in the data); empty when nothing is."""
+def row_problem(values: Mapping[str, Any], needed: Mapping[str, str], optional: Mapping[str, str]) -> str:
+    """What is wrong with a row's columns (canonical name -> name in the data); empty when nothing is."""
     for canonical, name in needed.items():
         if name not in values:
             return f"has no column {name!r}"
-        problem = _value_problem(values[name], canonical in TEXT)
+        problem = _value_problem(values[name], canonical)
         if problem:
             return f"{name} {problem}"
+    for canonical, name in optional.items():
+        value = values.get(name)
+        if not is_nothing(value):
+            problem = _value_problem(value, canonical)
+            if problem:
+                return f"{name} {problem}"
     return ""
 
 
-def _value_problem(value: Any, only_text: bool) -> str:
+def is_nothing(value: Any) -> bool:
+    """Whether a row says nothing by this value: null, NaN, an empty list, no text or only spaces."""
+    if isinstance(value, str):
+        return not value or value.isspace()
+    return value is None or value != value or (isinstance(value, list) and not value)
+
+
+def _value_problem(value: Any, canonical: str) -> str:
+    if canonical in LISTS:
+        return _list_problem(value, canonical in TEXTS) if isinstance(value, list) else _no_list(value)
     if isinstance(value, str):
         return _text_problem(value)
     if value is None:
         return "is null"
     if isinstance(value, float) and value != value:
         return "is NaN"
-    if only_text:
+    if canonical in TEXT:
         return f"is {kind(value)}, not text"
-    if isinstance(value, list):
-        if not value:
-            return "is an empty list"
-        found = ((at, _element_problem(element)) for at, element in enumerate(value))
-        return next((f"[{at}] {problem}" for at, problem in found if problem), "")
+    return _list_problem(value, only_texts=False) if isinstance(value, list) else ""
+
+
+def _no_list(value: Any) -> str:
+    if value is None or (isinstance(value, str) and is_nothing(value)):
+        return "is null" if value is None else _text_problem(value)
+    return f"is {kind(value)}, not a list"
+
+
+def _list_problem(value: list[Any], only_texts: bool) -> str:
+    """Elements may be empty texts: many a list has a place for what is not there, and a space may be a token."""
+    if not value:
+        return "is an empty list"
+    for at, element in enumerate(value):
+        if isinstance(element, str):
+            problem = _surrogate(element)
+        elif element is None or element != element:
+            problem = "is null" if element is None else "is NaN"
+        else:
+            problem = f"is {kind(element)}, not text" if only_texts else ""
+        if problem:
+            return f"[{at}] {problem}"
     return ""
-
-
-def _element_problem(value: Any) -> str:
-    """Elements may be empty texts: many a list has a place for what is not there."""
-    return "" if value == "" else _value_problem(value, only_text=False) if not isinstance(value, list) else ""
 
 
 def _text_problem(value: str) -> str:
     if not value or value.isspace():
         return "is empty" if not value else "holds only spaces"
+    return _surrogate(value)
+
+
+def _surrogate(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:

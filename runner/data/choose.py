@@ -3,11 +3,11 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from hashlib import blake2b
 from pathlib import Path
 
 from runner.config import DataConfig
 from runner.data.assets import asset
+from runner.data.held_out import HeldOut
 from runner.data.hub import ID, hub_splits
 from runner.data.read import FORMATS, format_of
 from runner.data.sources import Files, Prompts, Source
@@ -16,24 +16,6 @@ from runner.errors import DataError, nearest
 VALIDATION = ("validation", "valid", "val", "dev")
 PART = re.compile(r"-\d{5}-of-\d{5}$")  # train-00000-of-00002.parquet, as the hub names them
 ASIDE = ("license", "readme", "vocab")  # files that lie beside data
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """The share of a source's rows that is kept back for validation, by a hash of the row's index alone.
-
-    So it is the same for every seed, and a longer file keeps what a shorter one held out. Row 0 always belongs to it:
-    no file is too short to have a validation row.
-    """
-
-    share: float  # 0..1
-    inside: bool  # whether the split is that share, or the rest
-
-    def __call__(self, index: int) -> bool:
-        """Whether the good row of this index belongs to the split."""
-        digest = blake2b(str(index).encode(), digest_size=8).digest()
-        held_out = index == 0 or int.from_bytes(digest) < self.share * 2.0**64
-        return held_out == self.inside
 
 
 @dataclass(frozen=True)

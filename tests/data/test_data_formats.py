@@ -4,7 +4,7 @@ import json
 import pytest
 
 from runner.config import DataConfig
-from runner.data import open_split
+from runner.data import Columns, open_split
 from runner.errors import DataError
 
 POEMS = ["春眠不觉晓", "处处闻啼鸟", "夜来风雨声"]
@@ -16,7 +16,7 @@ def written(path, content):
 
 
 def opened(path, needed=("text",), **options):
-    return open_split(DataConfig(path=str(path), **options), "rows", list(needed))
+    return open_split(DataConfig(path=str(path), **options), "rows", Columns(tuple(needed)))
 
 
 def refusal(path, needed=("text",), **options):
@@ -79,7 +79,7 @@ def test_a_row_holds_its_index_its_place_the_mapped_columns_and_the_others(tmp_p
 
 def test_a_mapped_column_that_is_not_needed_may_be_null(tmp_path):
     path = written(tmp_path / "a.jsonl", '{"text": "a", "label": null}\n')
-    split = open_split(DataConfig(path=str(path), columns={"target": "label"}), "rows", ["text"])
+    split = open_split(DataConfig(path=str(path), columns={"target": "label"}), "rows", Columns(("text",)))
     assert list(split) == [{"row": 0, "place": "a.jsonl:1", "text": "a", "target": None}]
 
 
@@ -140,7 +140,7 @@ def test_line_separators_of_unicode_do_not_end_a_line(tmp_path):
 
 
 def test_prompts_are_rows_and_known_by_a_digest():
-    split = open_split(DataConfig(prompts=["春", "空山"]), "rows", ["text"])
+    split = open_split(DataConfig(prompts=["春", "空山"]), "rows", Columns(("text",)))
     assert list(split)[1] == {"row": 1, "place": "data.prompts:2", "text": "空山"}
     # printf '["\\u6625", "\\u7a7a\\u5c71"]' | sha256sum
     assert split.files == {"inline": "f23a458afac3e1318fda5258fcd6423c590271708657fc67daed7547615cc26c"}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from runner.config import DataConfig
-from runner.data import hub, open_split
+from runner.data import Columns, hub, open_split
 from runner.errors import DataError
 
 NO_NETWORK = """
@@ -14,10 +14,10 @@ import socket, sys
 def refuse(*args, **kwargs): raise OSError("the tests have no network")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 from runner.config import DataConfig
-from runner.data import open_split
+from runner.data import Columns, open_split
 from runner.errors import DataError
 try:
-    open_split(DataConfig(path=sys.argv[1]), "rows", ["text"])
+    open_split(DataConfig(path=sys.argv[1]), "rows", Columns(("text",)))
 except DataError as error:
     print(error)
 """
@@ -49,7 +49,7 @@ def raising(error):
 
 def refusal(**options):
     with pytest.raises(DataError) as caught:
-        open_split(DataConfig(path="owner/poems", **options), "rows", ["text"])
+        open_split(DataConfig(path="owner/poems", **options), "rows", Columns(("text",)))
     return str(caught.value)
 
 
@@ -99,7 +99,9 @@ def test_rows_of_a_dataset_have_the_same_checks_and_are_known_by_commit_and_fing
     commit = "0123456789" * 4
     rows.info.download_checksums = {f"hf://datasets/owner/poems@{commit}/test.parquet": {}}
     datasets(lambda path, name, revision, token: {"train": rows, "test": rows})
-    split = open_split(DataConfig(path="owner/poems", columns={"text": "poem"}, on_bad_row="skip"), "rows", ["text"])
+    split = open_split(
+        DataConfig(path="owner/poems", columns={"text": "poem"}, on_bad_row="skip"), "rows", Columns(("text",))
+    )
     assert (split.name, split.rejected) == ("owner/poems/test", 1)
     assert list(split) == [
         {"row": 0, "place": "owner/poems/test:1", "text": "a", "others": {"id": 1}},
@@ -122,7 +124,7 @@ def test_a_configuration_and_a_revision_are_passed_on(datasets):
         return {"only": Dataset.from_dict({"text": ["a"]})}
 
     datasets(load)
-    split = open_split(DataConfig(path="owner/poems", name="tang", revision="v1"), "rows", ["text"])
+    split = open_split(DataConfig(path="owner/poems", name="tang", revision="v1"), "rows", Columns(("text",)))
     assert asked == [("owner/poems", "tang", "v1", False)]
     assert (split.name, list(split.files)) == ("owner/poems:tang/only", ["owner/poems@v1/only"])
 
@@ -141,9 +143,9 @@ def test_only_a_token_of_the_environment_is_sent(datasets, monkeypatch, tmp_path
         return {"only": Dataset.from_dict({"text": ["a"]})}
 
     datasets(load)
-    open_split(DataConfig(path="owner/poems"), "rows", ["text"])
+    open_split(DataConfig(path="owner/poems"), "rows", Columns(("text",)))
     monkeypatch.setenv("HF_TOKEN", "hf_given")
-    open_split(DataConfig(path="owner/poems"), "rows", ["text"])
+    open_split(DataConfig(path="owner/poems"), "rows", Columns(("text",)))
     assert sent == [False, False, "hf_given", "hf_given"]
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from runner.config import DataConfig
-from runner.data import open_split
+from runner.data import Columns, open_split
 from runner.errors import DataError
 
 
@@ -13,7 +13,7 @@ def written(path, content):
 
 
 def opened(path, needed=("text",), **options):
-    return open_split(DataConfig(path=str(path), **options), "rows", list(needed))
+    return open_split(DataConfig(path=str(path), **options), "rows", Columns(tuple(needed)))
 
 
 def refusal(path, needed=("text",), **options):
@@ -212,4 +212,4 @@ def test_bad_parquet_cells_are_told_with_their_row(tmp_path):
 
 def test_an_empty_prompt_is_told():
     with pytest.raises(DataError, match=r"^data\.prompts:2: text is empty\n1 of 2 rows are bad"):
-        open_split(DataConfig(prompts=["a", ""]), "rows", ["text"])
+        open_split(DataConfig(prompts=["a", ""]), "rows", Columns(("text",)))

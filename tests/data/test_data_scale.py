@@ -7,8 +7,8 @@ import pytest
 PEAK = """
 import resource, sys
 from runner.config import DataConfig
-from runner.data import open_split
-split = open_split(DataConfig(path=sys.argv[1]), "rows", ["text"])
+from runner.data import Columns, open_split
+split = open_split(DataConfig(path=sys.argv[1]), "rows", Columns(("text",)))
 assert sum(1 for _ in split) == split.count == int(sys.argv[2])
 heavy = {"torch", "transformers", "datasets", "pandas"} & set(sys.modules)
 assert not heavy, heavy

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from runner.config import DataConfig
-from runner.data import asset, open_split
+from runner.data import Columns, asset, open_split
 from runner.errors import DataError
 
 
@@ -17,7 +17,7 @@ def folder(path, *names, rows=3):
 
 
 def opened(path, which="rows", **options):
-    return open_split(DataConfig(path=str(path), **options), which, ["text"])
+    return open_split(DataConfig(path=str(path), **options), which, Columns(("text",)))
 
 
 def refusal(path, which="rows", **options):
