@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runner.data import parquet, tables
+from runner.data import conll, parquet, tables
 from runner.data.lines import decoded, lines
+from runner.data.squad import is_article, questions
 from runner.data.strict_json import as_object, elements, parsed
 
 
@@ -59,11 +61,16 @@ def jsonl_items(path: Path, wanted: Sequence[str]) -> Iterator[Item]:
 
 
 def json_items(path: Path, wanted: Sequence[str]) -> Iterator[Item]:
-    """A list of objects, {"data": [...]}, or an object per line, as many a .json file holds."""
+    """A list of objects, {"data": [...]}, an object per line, as many a .json file holds, or the articles of SQuAD."""
     if _is_jsonl(path):
         yield from jsonl_items(path, wanted)
         return
+    numbers = count(1)
     for number, element, doubled in elements(path):
+        if is_article(element) and not doubled:
+            for where, values, problem in questions(element, numbers):
+                yield Item(f"{path.name}:{number} {where}", values, problem, values)
+            continue
         values, problem = as_object(element)
         yield Item(f"{path.name}:{number}", values, doubled or problem, element)
 
@@ -72,6 +79,12 @@ def table_items(path: Path, wanted: Sequence[str], cut: tables.Cut) -> Iterator[
     """A row of cells under the names of the header."""
     for row, values in tables.values(path, cut):
         yield Item(f"{path.name}:{row.line}", values, row.problem, values or row.cells)
+
+
+def conll_items(path: Path, wanted: Sequence[str]) -> Iterator[Item]:
+    """A row per sentence."""
+    for number, values, problem in conll.sentences(path):
+        yield Item(f"{path.name}:{number}", dict(values), problem, values)
 
 
 def parquet_items(path: Path, wanted: Sequence[str]) -> Iterator[Item]:
@@ -96,4 +109,7 @@ FORMATS = {
     ".csv": Format(partial(tables.header, cut=tables.csv_cells), partial(table_items, cut=tables.csv_cells)),
     ".tsv": Format(partial(tables.header, cut=tables.tsv_cells), partial(table_items, cut=tables.tsv_cells)),
     ".parquet": Format(parquet.columns, parquet_items, parquet.plain),
+    ".conll": Format(conll.columns, conll_items),
+    ".bio": Format(conll.columns, conll_items),
+    ".iob": Format(conll.columns, conll_items),
 }

@@ -224,5 +224,6 @@ def test_a_damaged_parquet_file_is_told(tmp_path):
 def test_an_unknown_format_is_refused_and_never_read(tmp_path, name):
     path = written(tmp_path / name, b"\x80\x04cos\nsystem\n")
     assert (
-        refusal(path) == f"{path} has a format that is not read here; known: .txt, .jsonl, .json, .csv, .tsv, .parquet"
+        refusal(path) == f"{path} has a format that is not read here; "
+        "known: .txt, .jsonl, .json, .csv, .tsv, .parquet, .conll, .bio, .iob"
     )

@@ -85,7 +85,10 @@ def test_two_files_for_one_split_are_refused(tmp_path):
 
 def test_a_folder_without_data_is_refused(tmp_path):
     path = folder(tmp_path / "poems", "notes.md")
-    assert refusal(path) == f"{path} holds no data files; known formats: .txt, .jsonl, .json, .csv, .tsv, .parquet"
+    assert (
+        refusal(path)
+        == f"{path} holds no data files; known formats: .txt, .jsonl, .json, .csv, .tsv, .parquet, .conll, .bio, .iob"
+    )
 
 
 def test_a_validation_file_is_used_and_nothing_is_held_out(tmp_path):
