@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.metrics.estimate import share
+from runner.metrics.estimate import known, share
 from runner.types import Estimate, Row, Scores
 
 HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
@@ -37,7 +37,7 @@ class WellFormed:
         for one in scores:
             if "well_formed" in one:
                 hits, n = hits + one["well_formed"], n + 1
-        return {"well_formed": share(hits, n)} if n else {}
+        return {"well_formed": known(share(hits, n), passed="well_formed")} if n else {}
 
 
 def is_well_formed(text: str) -> bool:
