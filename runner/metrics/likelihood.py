@@ -35,13 +35,14 @@ class Likelihood:
             return {}
         loss = per_token.estimate()
         return {
-            "perplexity": _through(loss, lambda v: math.exp(min(v, 700.0))),
+            "perplexity": through(loss, lambda v: math.exp(min(v, 700.0))),
             "loss": loss,
             "bits_per_byte": per_byte.estimate(),
             "accuracy": correct.estimate(),
         }
 
 
-def _through(estimate: Estimate, monotone: Callable[[float], float]) -> Estimate:
+def through(estimate: Estimate, monotone: Callable[[float], float]) -> Estimate:
+    """The estimate of a rising function of the number."""
     low, high = (None if bound is None else monotone(bound) for bound in (estimate.low, estimate.high))
     return Estimate(monotone(estimate.value), low, high, estimate.n)

@@ -1,4 +1,4 @@
-"""How well hidden tokens were found again."""
+"""Whether hidden tokens are found: accuracy, loss and pseudo-perplexity."""
 
 from __future__ import annotations
 
@@ -7,42 +7,42 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.metrics.estimate import Ratio
+from runner.metrics.estimate import Ratio, known
+from runner.metrics.likelihood import through
 from runner.types import Estimate, Row, Scores
 
 
 @dataclass(frozen=True)
 class MaskedTokens:
-    """Over all hidden tokens, every one counting the same; intervals are over rows."""
+    """Over all hidden tokens together, each counting the same; intervals are over rows."""
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""
         return {"accuracy": True, "accuracy_5": True, "loss": False, "pseudo_perplexity": False}
 
     def score(self, row: Row, prediction: Any) -> Scores:
-        """Of one row: nll (nats), hidden tokens, first guesses that were right, right ones among the first five."""
-        found = prediction["masked"]
-        return {
-            "nll": round(sum(one["nll"] for one in found), 6),
-            "tokens": len(found),
-            "correct": sum(one["top1"] for one in found),
-            "correct_5": sum(one["top5"] for one in found),
-        }
+        """masked (how many hidden tokens are known), top1, top5 (how many are found) and nll (nats, their sum)."""
+        masked = prediction.get("masked") if isinstance(prediction, Mapping) else None
+        known_ones = [one for one in masked or () if one.get("nll") is not None]
+        if not known_ones:
+            return {}
+        sums = {name: sum(one[name] for one in known_ones) for name in ("top1", "top5", "nll")}
+        return {"masked": len(known_ones), **sums}
 
     def summarise(self, scores: Iterable[Scores]) -> Mapping[str, Estimate]:
-        """accuracy and accuracy_5 (shares of tokens), loss (nats a token), pseudo_perplexity (its exponential)."""
-        sums = {"nll": Ratio(), "correct": Ratio(), "correct_5": Ratio()}
+        """accuracy, accuracy_5, loss (nats a token) and pseudo_perplexity, its exponential (Salazar et al. 2020)."""
+        first, fifth, loss = Ratio(), Ratio(), Ratio()
         for one in scores:
-            if one.get("tokens"):
-                for name, ratio in sums.items():
-                    ratio.add(one[name], one["tokens"])
-        if not sums["nll"].n:
+            if one.get("masked"):
+                first.add(one["top1"], one["masked"])
+                fifth.add(one["top5"], one["masked"])
+                loss.add(one["nll"], one["masked"])
+        if not loss.n:
             return {}
-        loss = sums["nll"].estimate()
-        bounds = [None if bound is None else math.exp(min(bound, 700.0)) for bound in (loss.low, loss.high)]
+        nats = loss.estimate()
         return {
-            "accuracy": sums["correct"].estimate(),
-            "accuracy_5": sums["correct_5"].estimate(),
-            "loss": loss,
-            "pseudo_perplexity": Estimate(math.exp(min(loss.value, 700.0)), bounds[0], bounds[1], loss.n),
+            "accuracy": known(first.share(), "top1"),
+            "accuracy_5": known(fifth.share(), "top5"),
+            "loss": nats,
+            "pseudo_perplexity": through(nats, lambda value: math.exp(min(value, 700.0))),
         }
