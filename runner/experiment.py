@@ -29,7 +29,7 @@ from runner.running import Run, many
 from runner.stop import Stop, stop_on_signals
 from runner.task import Task
 from runner.training import trained
-from runner.types import Estimate, Observer
+from runner.types import Encode, Estimate, Observer, Teach
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
             model = load(this, source, checkpoint)
             answer(this, model)
             metrics = _score(this)
+            _export(this)
             _report(this)
     return Result(record.directory, metrics, fresh=True)
 
@@ -112,14 +113,21 @@ def read_metrics(directory: Path) -> dict[str, Estimate]:
 def _splits(config: Config, task: Task) -> dict[str, Split]:
     """Every split that the run reads, checked before any work."""
     way = task.evaluate if config.evaluates else task.predict
-    splits = {"rows": open_split(config.data, "rows", Columns(way.encode.columns))}
+    splits = {"rows": open_split(config.data, "rows", _columns(task, way.encode, scored=config.evaluates))}
     if config.trains:
         assert task.teach is not None  # config.problems
-        taught = Columns(task.teach.columns)
-        splits |= {which: open_split(config.data, which, taught) for which in ("train", "validation")}
+        columns = _columns(task, task.teach, scored=True)
+        splits |= {which: open_split(config.data, which, columns) for which in ("train", "validation")}
         if set(splits["rows"].files) == set(splits["train"].files):  # a score on what was trained on tells nothing
             splits["rows"] = splits["validation"]
     return splits
+
+
+def _columns(task: Task, reader: Encode | Teach, scored: bool) -> Columns:
+    """What is read of each row; rows that are only answered need not say what is right."""
+    target = () if task.target is None else (task.target,)
+    needed = (*reader.columns, *(target if scored else ()))
+    return Columns(needed, (*reader.optional, *target), task.columns, stratify=task.target)
 
 
 def _same_inputs(this: Run) -> None:
@@ -186,6 +194,14 @@ def _score(this: Run) -> dict[str, Estimate]:
     this.timing |= {"skipped_rows": skipped} if skipped else {}  # those of earlier attempts too
     this.record.write("metrics.json", {name: dataclasses.asdict(value) for name, value in metrics.items()})
     return metrics
+
+
+def _export(this: Run) -> None:
+    """The files that a way makes of its answers beside predictions.jsonl."""
+    if this.way.export is not None:
+        written = this.way.export(this.record.directory, this.record.predictions)
+        if written:
+            this.say(f"written: {', '.join(written)}")
 
 
 def _report(this: Run) -> None:

@@ -17,11 +17,12 @@ DISK_IS_FULL = ("PytorchStreamWriter failed writing file", "unexpected pos", "os
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[str]]:
-    """Write a text file that replaces `path` only when it is complete and on the disk."""
+def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
+    """Write a file, of text unless it is binary, that replaces `path` only when it is complete and on the disk."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with naming(path), os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+        how: dict[str, Any] = {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "newline": "\n"}
+        with naming(path), os.fdopen(handle, **how) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

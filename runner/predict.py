@@ -11,7 +11,7 @@ from typing import Any
 from runner.answered import Answered
 from runner.config import Config
 from runner.decode import DEFAULT_NEW_TOKENS
-from runner.prompts import Room, fitted
+from runner.prompts import Room, cut, fitted
 from runner.task import Way
 from runner.types import Estimate, Features, Model, Row
 
@@ -65,13 +65,19 @@ class Predictor:
 
         engine = self.config.engine
         encoded = self.way.encode(self.model, window)
-        for row, features in zip(window, encoded, strict=True):
+        notes = cut(window, encoded, self.config.on_long_row)
+        for row, features, note in zip(window, encoded, notes, strict=True):
             self._count_unknown(row, features)
+            if note is not None:
+                self.counts[f"{note.partition(':')[0]}_rows"] += 1
+        left_out = [i for i, features in enumerate(encoded) if not features and notes[i] is not None]
+        yield [Answered(window[i], None, {}, note=notes[i]) for i in left_out]
         flat = [(place, feature) for place, features in enumerate(encoded) for feature in features]
         outputs: list[list[Any]] = [[None] * len(features) for features in encoded]
         missing = [len(features) for features in encoded]
         starts = _starts(encoded)
-        yield [self._answered(window[i], encoded[i], []) for i, count in enumerate(missing) if count == 0]
+        empty = [i for i, count in enumerate(missing) if count == 0 and notes[i] is None]
+        yield [self._answered(window[i], encoded[i], []) for i in empty]
         interpret: Any = self.way.interpret
         for done in run_batches(self.model, [f for _, f in flat], interpret.outputs, engine.batch_tokens, self.say):
             finished = []
@@ -81,7 +87,7 @@ class Predictor:
                 missing[place] -= 1
                 if missing[place] == 0:
                     finished.append(place)
-            yield [self._answered(window[i], encoded[i], outputs[i]) for i in finished]
+            yield [replace(self._answered(window[i], encoded[i], outputs[i]), note=notes[i]) for i in finished]
 
     def _generated(self, rows: Iterable[Row]) -> Iterator[Batch]:
         from runner.engine.decoding import Order, decode_all
@@ -110,10 +116,10 @@ class Predictor:
         """The prompts to decode; their rows wait in `waiting` for the answer, rows left out are answered already."""
         from runner.engine.decoding import Request
 
-        data, room = self.config.data, Room.of(self.model, self.config.decode)
-        for window in windows(rows, data.window_rows):
+        config, room = self.config, Room.of(self.model, self.config.decode)
+        for window in windows(rows, config.data.window_rows):
             encoded = [features[0] for features in self.way.encode(self.model, window)]
-            for row, prompt in zip(window, fitted(window, encoded, room, data.on_long_row), strict=True):
+            for row, prompt in zip(window, fitted(window, encoded, room, config.on_long_row), strict=True):
                 if "note" in prompt:
                     self.counts[f"{prompt['note'].partition(':')[0]}_rows"] += 1
                 if not prompt["input_ids"]:

@@ -1,4 +1,4 @@
-"""How long a prompt may be, and what is done with a longer one."""
+"""How long a prompt or another text may be, and what is done with a longer one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.decode import DEFAULT_NEW_TOKENS, DecodeConfig
+from runner.encode.fit import NOTE
 from runner.errors import DataError
 from runner.predictions import TREATED
 from runner.types import Features, Model, Row
 
-REMEDY = "data.on_long_row=truncate cuts {} beginning, skip leaves {} out"
+REMEDY = "data.on_long_row=truncate cuts {} {}, skip leaves {} out"
 SHOWN = 3  # long prompts named in an error
 
 
@@ -82,9 +83,28 @@ def fitted(rows: Sequence[Row], encoded: Sequence[Features], room: Room, on_long
     return prompts
 
 
-def _told(problems: Sequence[str], rows: int) -> str:
+def cut(rows: Sequence[Row], encoded: list[list[Features]], on_long_row: str) -> list[str | None]:
+    """For each row of a window why it was cut or left out, if it was; what is left out loses its features.
+
+    Texts were cut at their end where they were encoded.
+
+    Raises:
+        DataError: one was cut and data.on_long_row is error.
+    """
+    found = [next((f["aside"][NOTE] for f in features if NOTE in f.get("aside", ())), None) for features in encoded]
+    long = [(row, problem) for row, problem in zip(rows, found, strict=True) if problem is not None]
+    if long and on_long_row not in TREATED:
+        told = [f"{row.get('place', row['row'])}: {problem}" for row, problem in long]
+        raise DataError(_told(told, len(rows), "text", "end"))
+    if on_long_row == "skip":
+        for at, problem in enumerate(found):
+            encoded[at] = encoded[at] if problem is None else []
+    return [None if problem is None else f"{TREATED[on_long_row]}: {problem}" for problem in found]
+
+
+def _told(problems: Sequence[str], rows: int, noun: str = "prompt", side: str = "beginning") -> str:
     if len(problems) == 1:
-        return f"{problems[0]}; {REMEDY.format('its', 'it')}"
+        return f"{problems[0]}; {REMEDY.format('its', side, 'it')}"
     more = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
-    closing = f"{len(problems)} of {rows} prompts are too long; {REMEDY.format('their', 'them')}"
+    closing = f"{len(problems)} of {rows} {noun}s are too long; {REMEDY.format('their', side, 'them')}"
     return "\n".join([*problems[:SHOWN], *more, closing])

@@ -44,7 +44,7 @@ class Record:
         folder = Path(config.output_dir) / (safe(config.task.name) or "task")
         known = sorted(folder.glob(f"*-{self.id}"))  # the same run, asked for in other words
         self.directory = known[0] if known else folder / directory_name(config, overrides, self.id)
-        self.predictions = Predictions(self.directory, config.data.on_long_row)
+        self.predictions = Predictions(self.directory, config.on_long_row)
         # rerun says what to do with a directory, not what the run is: the command that is kept deletes nothing
         self.overrides = [str(redacted(text)) for text in overrides if not text.lstrip("+").startswith("rerun=")]
         self.anew = config.rerun and not self.rerunning  # begin from nothing

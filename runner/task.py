@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.build import build
 from runner.errors import ConfigError, nearest
-from runner.types import Encode, Interpret, Metric, Teach
+from runner.types import Encode, Export, Interpret, Metric, Teach
 
 if TYPE_CHECKING:
     from runner.config import TaskConfig
@@ -22,6 +22,7 @@ class Way:
     interpret: Interpret
     generates: bool = False  # the network is called with generate instead of forward
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    export: Export | None = None  # further files made from all answers
 
     @property
     def numbers(self) -> dict[str, bool]:
@@ -31,7 +32,7 @@ class Way:
     @staticmethod
     def build(node: Mapping[str, Any], where: str) -> Way:
         """Instantiate the callables of a way; raises ConfigError with every problem at once."""
-        known = ("encode", "interpret", "generates", "metrics")
+        known = ("encode", "interpret", "generates", "metrics", "export")
         wrong = [f"{where}.{key}  no such key; {nearest(key, known)}" for key in node if key not in known]
         if wrong:
             raise ConfigError(wrong)
@@ -44,18 +45,26 @@ class Way:
                 for name, metric in (node.get("metrics") or {}).items()
                 if metric is not None
             },
+            export=build(node["export"], f"{where}.export", Export) if node.get("export") else None,
         )
 
 
 @dataclass(frozen=True)
 class Task:
-    """What one Auto class is for."""
+    """What one Auto class is for.
+
+    Fields:
+        columns: canonical names of columns, and the names that they go by in other data.
+        target: the canonical column of what is right; needed to evaluate and to train.
+    """
 
     name: str
     auto_class: str
     processor_class: str
     predict: Way
     evaluate: Way
+    columns: Mapping[str, list[str]] = field(default_factory=dict)
+    target: str | None = None
     teach: Teach | None = None  # None: runs, but cannot be fine-tuned
 
     @staticmethod
@@ -68,5 +77,7 @@ class Task:
             processor_class=config.processor_class,
             predict=predict,
             evaluate=Way.build(config.evaluate, "task.evaluate") if config.evaluate else predict,
+            columns={name: list(others or ()) for name, others in config.columns.items()},
+            target=config.target,
             teach=build(config.teach, "task.teach", Teach) if config.teach else None,
         )

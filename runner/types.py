@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Generator, Tensor
 
 IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
 Row = Mapping[str, Any]  # one example under canonical column names: text, target ...; "row" is its index in the data
 Inputs = dict[str, Any]  # a batch: the network's keyword arguments, tensors (B, T), and labels
 Features = dict[str, Any]  # one example encoded, not padded: input_ids list of T ints, labels ...
-Scores = Mapping[str, Any]  # the scores of one example, as JSON holds them: nll in nats, tokens, correct, probabilities ...
+Scores = Mapping[str, Any]  # the scores of one example, as JSON holds them: nll in nats, tokens, correct ...
 
 
 class Model(Protocol):
@@ -30,12 +32,18 @@ class Model(Protocol):
 class Encode(Protocol):
     """Rows to unpadded features; a row may yield several (the windows of a long text, the choices of a question).
 
-    A feature holds what the network takes, lists of T ints, and under `aside` what `Interpret` needs beside its outputs.
+    A feature holds what the network takes, lists of T ints, and under `aside` what `Interpret` needs beside outputs.
+    Where a text had to be cut, `aside` holds a `note` that says why: data.on_long_row decides what becomes of the row.
     """
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The canonical columns that every row must hold."""
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Further canonical columns that are used where a row has them."""
+        return ()
 
     def __call__(self, model: Model, rows: Sequence[Row]) -> list[list[Features]]:
         """One list of features for each row.
@@ -56,7 +64,7 @@ class Teach(Protocol):
     """Rows to features with labels, and the loss that they teach by; what most of them share stands here.
 
     Fields:
-        packs: each token's part of the loss comes from its own text alone, nothing is pooled: texts may lie side by side.
+        packs: each token's part of the loss comes from its own text, nothing is pooled: texts may lie side by side.
         whole_step: the loss compares the rows of a step with one another, so that a step is one batch.
     """
 
@@ -66,6 +74,11 @@ class Teach(Protocol):
     @property
     def columns(self) -> tuple[str, ...]:
         """The canonical columns that every training row must hold."""
+
+    @property
+    def optional(self) -> tuple[str, ...]:
+        """Further canonical columns that are used where a row has them."""
+        return ()
 
     def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
         """Training examples, lazily.
@@ -86,7 +99,7 @@ class Teach(Protocol):
     def loss(self, network: Any, inputs: Inputs) -> Tensor:
         """The summed loss of a batch: nats over its tokens, rows ... as `items` counts them."""
 
-    def items(self, inputs: Inputs) -> int:
+    def items(self, inputs: Inputs) -> float:
         """How many things the summed loss of a batch is over; the loss of a step is divided by those of the step."""
 
 
@@ -132,6 +145,18 @@ class Metric(Protocol):
 
     def summarise(self, scores: Iterable[Scores]) -> Mapping[str, Estimate]:
         """One pass over all examples' scores, in constant memory; empty when none applies."""
+
+
+class Export(Protocol):
+    """Further files of a run, made from its predictions."""
+
+    def __call__(self, directory: Path, lines: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Write them into the run directory; their names.
+
+        Args:
+            directory: of the run.
+            lines: of predictions.jsonl, in the order of the rows.
+        """
 
 
 class Observer(Protocol):

@@ -9,11 +9,11 @@ from typing import Any
 
 from runner.encode.fit import fit
 from runner.errors import DataError
-from runner.types import IGNORED, Features, Model, Row
+from runner.types import IGNORED, Encode, Features, Model, Row
 
 
 @dataclass(frozen=True)
-class Blanks:
+class Blanks(Encode):
     """Texts that hold the tokenizer's mask token, once or several times; [MASK] is understood by every tokenizer."""
 
     column: str = "text"
@@ -27,21 +27,19 @@ class Blanks:
         """For each row one feature: input_ids, a list of T ints.
 
         Raises:
-            DataError: a text holds no blank, or is longer than the model's context.
+            DataError: a text holds no blank.
         """
         mask = model.processor.mask_token
         texts = [row[self.column].replace("[MASK]", mask) for row in rows]
-        encoded = model.processor(texts, truncation=False, verbose=False)
-        features = []
-        for at, row in enumerate(rows):
-            if model.processor.mask_token_id not in encoded["input_ids"][at]:
+        features = fit(model, texts)
+        for row, feature in zip(rows, features, strict=True):
+            if model.processor.mask_token_id not in feature["input_ids"]:
                 raise DataError(f"{row.get('place', row['row'])}: {self.column} has no blank to fill: write {mask}")
-            features.append([fit(model, row, encoded, at)])
-        return features
+        return [[feature] for feature in features]
 
 
 @dataclass(frozen=True)
-class Hidden:
+class Hidden(Encode):
     """Whole texts of which tokens are hidden, the same ones each time; long texts come in pieces.
 
     Fields:

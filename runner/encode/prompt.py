@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import DataError
-from runner.types import Features, Model, Row
+from runner.types import Encode, Features, Model, Row
 
 
 @dataclass(frozen=True)
-class Prompt:
+class Prompt(Encode):
     """A prompt as the tokenizer encodes it.
 
     Fields:
+        before: what stands before each prompt, as the checkpoint was taught: "summarize: ".
         open: an end token that the tokenizer adds ([SEP], </s>) is taken away: a text that has ended cannot go on.
     """
 
     column: str = "text"
+    before: str = ""
     open: bool = True
 
     @property
@@ -33,7 +35,7 @@ class Prompt:
             DataError: a prompt holds no token.
         """
         processor = model.processor
-        texts = [self._without_start(processor, row[self.column]) for row in rows]
+        texts = [self.before + self._without_start(processor, row[self.column]) for row in rows]
         encoded = processor(texts, truncation=False, verbose=False)["input_ids"]
         features = []
         for row, ids in zip(rows, encoded, strict=True):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.types import IGNORED, Features, Model, Row
+from runner.types import IGNORED, Encode, Features, Model, Row
 
 
 @dataclass(frozen=True)
-class Windows:
+class Windows(Encode):
     """Sliding windows over the token ids of a text.
 
     Fields:

@@ -12,7 +12,12 @@ from runner.engine.memory import out_of_memory
 from runner.errors import RunFailed
 from runner.types import IGNORED, Features, Inputs
 
-FILL = {"labels": IGNORED, "attention_mask": 0, "token_type_ids": 0, "words": -1}  # of padding; input_ids take the pad token
+FILL = {
+    "labels": IGNORED,
+    "attention_mask": 0,
+    "token_type_ids": 0,
+    "words": -1,
+}  # of padding; input_ids take the pad token
 ASIDE = "aside"  # what is not for the network
 LIKE = 0.97  # a batch whose texts are so nearly of one length is not mixed with shorter ones
 FEW = 256  # tokens below which a batch takes shorter texts all the same: a small product costs more than its padding
@@ -51,7 +56,7 @@ def run_batches(
 
 
 def _alike(lengths: Sequence[int], budget: int) -> int:
-    """How many texts, longest first, share the next batch: within the budget, and nearly of one length if that is many."""
+    """How many texts, longest first, share the next batch: in the budget, and nearly of one length if that is many."""
     most = max(1, min(len(lengths), budget // max(lengths[0], 1)))
     for count in range(1, most):
         if lengths[count] < LIKE * lengths[0] and count * lengths[0] >= FEW:
@@ -87,7 +92,7 @@ def _tensor(values: Sequence[Any], fill: int) -> Tensor:
         return torch.tensor(values)
     if values[0] and isinstance(values[0][0], list):
         flat = _tensor([inner for value in values for inner in value], fill)
-        return flat.unflatten(0, (len(values), -1))
+        return flat.view(len(values), len(values[0]), -1)
     longest = max(map(len, values))
     return torch.tensor([value + [fill] * (longest - len(value)) for value in values])
 

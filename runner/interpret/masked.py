@@ -65,7 +65,7 @@ class Recovered:
     output: str = "logits"  # where the network's scores over the vocabulary lie
 
     def outputs(self, model: Model, inputs: Any) -> list[list[dict[str, float]]]:
-        """For each text its hidden tokens: nll in nats, and whether the first guess, or one of the first five, was right."""
+        """For each text its hidden tokens: nll in nats, whether the first guess or one of five was right."""
         from runner.engine.masked import recovered_tokens
 
         return recovered_tokens(model, inputs, self.output)

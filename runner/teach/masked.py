@@ -47,7 +47,7 @@ class Masked(Teach):
         return (self.column,)
 
     def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
-        """`input_ids`, and `words`: the index of each token's word, -1 for special tokens. Long texts come in pieces."""
+        """`input_ids`, and `words`: the index of each token's word, -1 for special ones. Long texts come in pieces."""
         remaining = iter(rows)
         while chunk := list(islice(remaining, CHUNK)):
             texts = [row[self.column] for row in chunk]
@@ -73,7 +73,9 @@ class Masked(Teach):
 def encoded(model: Model, texts: list[str], pairs: list[str] | None = None) -> Iterator[Features]:
     """Features with `words`, in pieces that fit the model's context; of a pair only the first piece."""
     long = {"truncation": True, "max_length": model.context, "return_overflowing_tokens": pairs is None}
-    made = model.processor(texts, pairs, verbose=False, return_special_tokens_mask=True, **long if model.context else {})
+    made = model.processor(
+        texts, pairs, verbose=False, return_special_tokens_mask=True, **long if model.context else {}
+    )
     for at, ids in enumerate(made["input_ids"]):
         special = made["special_tokens_mask"][at]
         words = made.word_ids(at) if made.is_fast else list(range(len(ids)))

@@ -47,7 +47,7 @@ class Validation:
         teach = self.task.teach
         assert teach is not None
         model = replace(self.model, network=network)  # type: ignore[type-var]
-        loss, items = 0.0, 0
+        loss, items = 0.0, 0.0
         for start in range(0, len(self.held_out), ROWS):
             examples = [self.held_out[i] for i in range(start, min(start + ROWS, len(self.held_out)))]
             generator = torch.Generator().manual_seed(stream_seed(self.seed, start))
