@@ -13,7 +13,7 @@ from runner.metrics.labels import place
 from runner.types import Estimate, Row, Scores
 
 OUTSIDE = "O"
-PREFIXES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S"}  # BILOU's last and unit are BIOES's end, single
+PREFIXES = {"B": "B", "I": "I", "E": "E", "S": "S", "L": "E", "U": "S", "M": "I"}  # of BILOU and BMES, as BIOES
 
 
 @dataclass(frozen=True)
