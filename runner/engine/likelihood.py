@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from runner.engine.packed import one_text_a_row
 from runner.errors import RunFailed
 from runner.types import IGNORED
 
@@ -71,7 +72,7 @@ def _try_head(network: Any) -> bool:
     training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), one_text_a_row():
             ids = torch.tensor([[0, 1, 2]], device=head.weight.device)
             inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}  # 0 may be padding
             full = network(**inputs).logits

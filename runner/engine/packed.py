@@ -23,7 +23,7 @@ from runner.engine.attention import Attending
 NAME = "texts_side_by_side"
 TRIAL = (4, 3, 3, 1)  # lengths of the trial's texts, tokens
 AGREE = 1e-3  # of the logits' spread, in float32
-_runs: ContextVar[list[tuple[int, int]]] = ContextVar("(length, texts) of the runs of equal length in the row")
+_runs: ContextVar[list[tuple[int, int]] | None] = ContextVar("(length, texts) of the runs of equal length in the row")
 
 
 def positions(lengths: Sequence[int]) -> list[int]:
@@ -37,6 +37,17 @@ def side_by_side(network: Any, lengths: Sequence[int]) -> Iterator[None]:
     token = _runs.set([(length, len(list(same))) for length, same in groupby(lengths)])
     try:
         with Attending(network, NAME, attend):
+            yield
+    finally:
+        _runs.reset(token)
+
+
+@contextmanager
+def one_text_a_row() -> Iterator[None]:
+    """For trials inside of a training step: batches (B, T) without padding, in the weights' own precision."""
+    token = _runs.set(None)
+    try:
+        with torch.autocast("cuda", enabled=False), torch.autocast("cpu", enabled=False):
             yield
     finally:
         _runs.reset(token)
@@ -63,6 +74,12 @@ def attend(
         raise ValueError("texts side by side take no mask")
     causal = getattr(module, "is_causal", True) if is_causal is None else is_causal
     runs = _runs.get()
+    if runs is None:
+        alike = query.shape[1] == key.shape[1]
+        out = scaled_dot_product_attention(
+            query, key, value, dropout_p=dropout, scale=scaling, is_causal=causal, enable_gqa=not alike
+        )
+        return out.transpose(1, 2), None
     sizes = [length * texts for length, texts in runs]
     parts = zip(runs, *(torch.split(states[0], sizes, dim=1) for states in (query, key, value)), strict=True)
     made = []

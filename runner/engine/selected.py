@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from runner.engine.packed import one_text_a_row
 from runner.types import Inputs
 
 TRIED = "_runner_selects"  # where the outcome of the trial is remembered, on the network
@@ -66,7 +67,7 @@ def _try(network: Any, name: str) -> bool:
     training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), one_text_a_row():
             ids = torch.tensor([[1, 2], [2, 1]], device=network.device)
             inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
             where = torch.tensor([[True, False], [False, True]], device=network.device)
