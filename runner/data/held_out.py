@@ -29,19 +29,42 @@ class HeldOut:
     def begin(self) -> Callable[[int, Mapping[str, Any]], bool]:
         """A test whether a good row, told by its index and values, belongs to the split; to be asked in order."""
         share = Fraction(str(self.share)).as_integer_ratio()
-        counts: dict[str, int] = {}
+        classes: dict[str, Class] = {}
 
         def belongs(index: int, values: Mapping[str, Any]) -> bool:
             kind = None if self.label is None else class_of(values.get(self.label))
-            if kind is None or (kind not in counts and len(counts) >= CLASSES):
+            if kind is None or (kind not in classes and len(classes) >= CLASSES):
                 return self._by_index(index) == self.inside
-            at = counts[kind] = counts.get(kind, -1) + 1
-            return _by_class(kind, at, *share) == self.inside
+            if kind not in classes:
+                classes[kind] = Class(kind, *share)
+            return classes[kind].holds_out_the_next() == self.inside
 
         return belongs
 
     def _by_index(self, index: int) -> bool:
         return index == 0 or _hash(str(index)) < self.share * 2.0**64
+
+
+@dataclass
+class Class:
+    """The rows of one class, counted as they come: block b holds those with b <= at * share / rows < b + 1."""
+
+    kind: str
+    share: int  # rows held out ...
+    rows: int  # ... of so many
+    at: int = -1  # the row that came last
+    end: int = 0  # of the block that it belongs to
+    chosen: int = 1  # the row of this block that is held out; of the first block the second
+
+    def holds_out_the_next(self) -> bool:
+        """Whether the next row is held out."""
+        self.at += 1
+        if self.at >= self.end:
+            block = self.at * self.share // self.rows
+            self.end = -(-(block + 1) * self.rows // self.share)
+            if block:
+                self.chosen = self.at + _hash(f"{self.kind} {block}") % (self.end - self.at)
+        return self.at == self.chosen
 
 
 def class_of(label: Any) -> str | None:
@@ -56,15 +79,6 @@ def class_of(label: Any) -> str | None:
         return label if float(label).is_integer() else None
     except (ValueError, OverflowError):
         return label
-
-
-def _by_class(kind: str, at: int, share: int, rows: int) -> bool:
-    """Block b holds the rows of the class with b <= at * share / rows < b + 1."""
-    block = at * share // rows
-    if block == 0:
-        return at == 1
-    begin, end = -(-block * rows // share), -(-(block + 1) * rows // share)
-    return at == begin + _hash(f"{kind} {block}") % (end - begin)
 
 
 def _hash(text: str) -> int:
