@@ -26,7 +26,7 @@ class Choice:
 
     def score(self, row: Row, prediction: Any) -> Scores:
         """gold and guess (from 0), correct, choices (how many) and nll (nats) of the right one."""
-        if row.get("label") in (None, -1, "-1") or not isinstance(prediction, Mapping):
+        if row.get("label") in (None, -1, "-1") or not (isinstance(prediction, Mapping) and "choice" in prediction):
             return {}
         probabilities, guess = prediction["probabilities"], prediction["choice"]
         gold = position_of(row["label"], row.get("choices") or [""] * len(probabilities), row)

@@ -34,7 +34,7 @@ class Entities:
         Raises:
             DataError: when the tags are no texts, or not as many as were predicted.
         """
-        if row.get("tags") is None or not isinstance(prediction, Mapping):
+        if row.get("tags") is None or not (isinstance(prediction, Mapping) and "tags" in prediction):
             return {}
         gold, guess = _checked(row["tags"], len(prediction["tags"]), row), prediction["tags"]
         there, answered = set(chunks(gold)), set(chunks(guess))

@@ -41,7 +41,7 @@ class Squad:
     def score(self, row: Row, prediction: Any) -> Scores:
         """exact_match and f1 in 0 to 1; answerable, 0 or 1."""
         golds = gold_answers(row.get("answers"))
-        if golds is None or not isinstance(prediction, Mapping):
+        if golds is None or not (isinstance(prediction, Mapping) and "answer" in prediction):
             return {}
         there = [normal for normal in (self._normal(gold) for gold in golds) if normal]
         answer = self._normal(prediction["answer"])

@@ -64,3 +64,17 @@ def test_texts_that_are_not_chinese_are_not_judged_as_poems():
     metric = WellFormed()
     assert metric.score({}, "The moon") == {}
     assert metric.summarise([{}, {}]) == {}
+
+
+def test_well_formed_names_the_score_that_is_0_for_a_mistake():
+    assert WellFormed().summarise([{"well_formed": 1.0}])["well_formed"].passed == "well_formed"
+
+
+def test_an_answer_of_another_kind_is_not_scored():
+    from runner.metrics.choice import Choice
+    from runner.metrics.entities import Entities
+    from runner.metrics.squad import Squad
+
+    row = {"label": 0, "tags": ["O"], "answers": ["a"]}
+    for metric in (Choice(), Entities(), Squad()):
+        assert metric.score(row, "a text") == {} == metric.score(row, {"entities": []})
