@@ -28,6 +28,8 @@ class TaskConfig:
     name: str
     auto_class: str  # the class of transformers that is instantiated
     processor_class: str = "AutoTokenizer"
+    columns: dict[str, list[str] | None] = field(default_factory=dict)  # canonical name: names it goes by elsewhere
+    target: str | None = None  # the column of what is right: needed to evaluate and to train
     predict: dict[str, Any] = field(default_factory=dict)  # a runner.task.Way
     evaluate: dict[str, Any] | None = None  # a runner.task.Way; null: evaluated as it predicts
     teach: dict[str, Any] | None = None  # null: runs, but cannot be fine-tuned
@@ -60,7 +62,7 @@ class DataConfig:
     validation_share: float = 0.02  # of the train rows, when no validation split exists
     limit: int | None = None  # rows, of the rows split and of train; a validation split of its own is read whole
     on_bad_row: str = "error"  # error | skip (written to rejected.jsonl)
-    on_long_row: str = "error"  # error | truncate (its beginning is cut off) | skip
+    on_long_row: str | None = None  # error | truncate (a prompt's beginning, else its end) | skip; null: see the task
     window_rows: int = 256  # rows held in memory and sorted by length
 
 
@@ -78,10 +80,24 @@ class EngineConfig:
 
 
 @dataclass
+class LoraConfig:
+    """Matrices of low rank beside the weights, which stay as they are."""
+
+    rank: int = 8
+    alpha: int = 16  # their product is multiplied by alpha / rank
+    dropout: float = 0.0  # of what goes into them
+    targets: list[str] | None = None  # names of layers, or ends of names; null: every linear layer of the body
+    variant: str = "lora"  # lora | dora (directions and lengths apart) | rslora (alpha over the root of the rank)
+    merge: bool = True  # checkpoint/ holds plain weights; false: the adapter alone
+
+
+@dataclass
 class TrainConfig:
     """Fine-tuning, or training from random weights."""
 
-    method: str = "none"  # none | full
+    method: str = "none"  # none | full | lora | head (what lies outside of the body)
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    frozen_layers: int = 0  # full: so many of the first layers, and the embeddings below them, stay as they are
     max_steps: int | None = None  # optimizer steps; null: by epochs
     epochs: float = 1.0
     batch_size: int = 32  # rows in an optimizer step
@@ -138,13 +154,19 @@ class Config:
         way = (self.task.evaluate or self.task.predict) if self.evaluates else self.task.predict
         return bool(way.get("generates", False))
 
+    @property
+    def on_long_row(self) -> str:
+        """What is done with a row longer than the context: a prompt without its beginning may be another question."""
+        return self.data.on_long_row or ("error" if self.generates else "truncate")
+
 
 CHOICES = {
     "mode": ("predict", "evaluate", None),
     "data.on_bad_row": ("error", "skip"),
-    "data.on_long_row": ("error", "truncate", "skip"),
+    "data.on_long_row": ("error", "truncate", "skip", None),
     "engine.dtype": ("float32", "bfloat16", "float16", "auto"),
-    "train.method": ("none", "full"),
+    "train.method": ("none", "full", "lora", "head"),
+    "train.lora.variant": ("lora", "dora", "rslora"),
     "train.batching": ("packed", "length", "padded"),
     "train.optimizer": ("adamw", "muon"),
     "train.schedule": ("linear", "cosine", "constant", "constant_with_warmup"),
@@ -164,6 +186,10 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {  # key: (law in words, te
     "engine.slots": ("1 <= slots <= 65536", lambda v: 1 <= v <= 65536),
     "engine.batch_tokens": ("batch_tokens >= 1", lambda v: v >= 1),
     "engine.memory_mb": ("memory_mb >= 1", lambda v: v >= 1),
+    "train.lora.rank": ("rank >= 1", lambda v: v >= 1),
+    "train.lora.alpha": ("alpha >= 1", lambda v: v >= 1),
+    "train.lora.dropout": ("0 <= dropout < 1", lambda v: 0 <= v < 1),
+    "train.frozen_layers": ("frozen_layers >= 0", lambda v: v >= 0),
     "train.max_steps": ("max_steps >= 1", lambda v: v >= 1),
     "train.epochs": ("0 < epochs < infinity", lambda v: 0 < v < math.inf),
     "train.batch_size": ("1 <= batch_size <= 1,000,000", lambda v: 1 <= v <= 1_000_000),
@@ -375,4 +401,18 @@ def _across(config: Config) -> list[str]:
     ]
     if train.optimizer == "muon" and "optim" in train.arguments:
         found.append("train.arguments.optim  stands beside train.optimizer=muon: give one of them")
+    return found + _partly_trained(config)
+
+
+def _partly_trained(config: Config) -> list[str]:
+    """Rules of the methods that leave weights as they are."""
+    found, train, method = [], config.train, config.train.method
+    if train.frozen_layers and method not in ("none", "full"):
+        found.append(f"train.frozen_layers  is for train.method=full: {method} leaves the whole body as it is")
+    if method in ("lora", "head") and config.checkpoint.architecture is not None:
+        found.append(f"train.method  {method} needs a trained body, but the weights are random: train=full")
+    if train.lora.targets is not None and not (train.lora.targets and all(train.lora.targets)):
+        found.append("train.lora.targets  holds no names of layers: give some, or null for every linear one")
+    if method == "lora" and train.optimizer == "muon":
+        found.append("train.optimizer  muon is for whole matrices, but lora trains parts of them: adamw")
     return found

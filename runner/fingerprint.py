@@ -45,6 +45,10 @@ def determining(config: Config) -> dict[str, Any]:
             unseen += [(section, name) for name in names]
     for section, name in unseen:
         del values[section][name]
+    if config.train.method != "lora":
+        del values["train"]["lora"]
+    if not config.train.frozen_layers:
+        del values["train"]["frozen_layers"]
     for section, used in (("train", config.trains), ("decode", config.generates)):
         if not used:
             del values[section]

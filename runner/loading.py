@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from runner.backends.checkpoint import Source, find
+from runner.backends.complete import part
 from runner.config import CheckpointConfig, EngineConfig
 from runner.files import read_json
 from runner.introduction import decoding_of, size, strategy
@@ -34,6 +35,7 @@ def load(this: Run, source: Any, checkpoint: CheckpointConfig, training: bool = 
     with this.phase("load"):
         model = _fresh(this, source, checkpoint, training)
     this.observer.phase(f"loaded in {time.perf_counter() - start:.1f} s: {size(source, model)}")
+    _tell_new(this, source, model, training)
     decoding = decoding_of(this.config, model) if this.way.generates and not training else None
     if decoding and strategy(decoding) not in this.header:  # the checkpoint's code or library says more than its files
         this.observer.phase(f"decoding in effect: {strategy(decoding)}")
@@ -43,6 +45,21 @@ def load(this: Run, source: Any, checkpoint: CheckpointConfig, training: bool = 
     made = manifest(this.record, this.inputs, source, model, this.splits)
     this.record.write("manifest.json", made | {"decoding": decoding})
     return model
+
+
+def _tell_new(this: Run, source: Source, model: Any, training: bool) -> None:
+    """One line about weights that the checkpoint does not have."""
+    new = len(model.random_weights)
+    if source.folder is None or not new:
+        return
+    which, count = part(model.network, model.random_weights), f"{new} weight tensor{'s' if new > 1 else ''}"
+    whole = {"head": f"the head of {source.name} is", "pooler": f"the pooler of {source.name} is"}
+    told = whole.get(which, f"a part of {source.name} is")
+    if training:
+        this.say(f"{told} new ({count}): it will be trained")
+    else:
+        owner = "its answers mean" if which == "head" else "what comes of it means"
+        this.say(f"{told} new and random ({count}): {owner} nothing until it is trained (train=full or train=head)")
 
 
 def _fresh(this: Run, source: Source, checkpoint: CheckpointConfig, training: bool) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from runner.backends.checkpoint import Source
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig
-from runner.errors import DataError, Stopped
+from runner.errors import ConfigError, DataError, Stopped
 from runner.files import sha256
 from runner.loading import load
 from runner.manifest import read_manifest
@@ -41,7 +41,7 @@ def _damage(directory: Path) -> str | None:
     checkpoint = (read_manifest(directory) or {}).get("checkpoint") or {}
     for name, digest in (checkpoint.get("trained") or {}).items():
         path = directory / "checkpoint" / name
-        if not name.startswith("assistant/") and not (path.is_file() and sha256(path) == digest):
+        if "/" not in name and not (path.is_file() and sha256(path) == digest):
             return f"checkpoint/{name} is {'damaged' if path.is_file() else 'gone'}"
     return None
 
@@ -52,6 +52,8 @@ def _train(this: Run, source: Source) -> None:
 
     config, teach = this.config, this.task.teach
     assert teach is not None
+    if source.adapter is not None and config.train.method == "lora" and not config.train.lora.merge:
+        raise ConfigError(f"train.lora.merge  must be true: {source.name} is an adapter, no base for another one")
     train, valid = this.splits["train"], this.splits["validation"]
     source = _fitted(this, source, teach)
     model = load(this, source, source.checkpoint, training=True)
@@ -73,7 +75,9 @@ def _train(this: Run, source: Source) -> None:
         return {name: estimate.value for name, estimate in summarise(this.task.evaluate, scores).items()}
 
     with this.phase("train"):
-        fine_tune(config, model, Course(this.task, corpus, held_out, numbers, this.record.directory, this.observer, this.stop))
+        fine_tune(
+            config, model, Course(this.task, corpus, held_out, numbers, this.record.directory, this.observer, this.stop)
+        )
 
 
 def _fitted(this: Run, source: Source, teach: Teach) -> Source:

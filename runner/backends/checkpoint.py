@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from runner.backends import files
+from runner.backends import adapter, files
 from runner.backends.architectures import check_fit
 from runner.backends.options import check_options
 from runner.backends.places import Place, place
@@ -33,6 +33,7 @@ class Source:
     tokenizer_source: Path  # a folder, or a vocab.txt or tokenizer.json
     checkpoint: CheckpointConfig
     assistant: Source | None = None  # of the checkpoint that drafts tokens
+    adapter: adapter.Adapter | None = None  # what is merged into the weights in `folder`
 
     def assisted_by(self, assistant: Source) -> Source:
         """The same, with a checkpoint that drafts tokens for it."""
@@ -57,7 +58,8 @@ class Source:
 
         if self.folder is None:
             return random_config(self.checkpoint.architecture or {})
-        return stored_config(self.folder, self.checkpoint)
+        own = self.adapter.config_folder if self.adapter is not None else None
+        return stored_config(own or self.folder, self.checkpoint)
 
 
 def find(checkpoint: CheckpointConfig, auto_class: str) -> Source:
@@ -69,11 +71,21 @@ def find(checkpoint: CheckpointConfig, auto_class: str) -> Source:
         CheckpointError: in one line, with what to do.
         ConfigError: when transformers has no such class.
     """
+    return _find(checkpoint, auto_class, as_base=False)
+
+
+def _find(checkpoint: CheckpointConfig, auto_class: str, as_base: bool) -> Source:
+    """See `find`; with `as_base` it is what an adapter was trained on, which cannot be another adapter."""
     check_options(checkpoint.options)
     if checkpoint.architecture is not None:
         return _random(checkpoint, auto_class)
-    found = place(checkpoint.name_or_path or "", checkpoint.revision, _small(checkpoint), "checkpoint.name_or_path")
+    small = (*_small(checkpoint), adapter.CONFIG)
+    found = place(checkpoint.name_or_path or "", checkpoint.revision, small, "checkpoint.name_or_path")
     where = f"checkpoint {found.path if found.repository is None else found.name}"
+    if found.path.is_dir() and (found.path / adapter.CONFIG).is_file():
+        if as_base:
+            raise CheckpointError("it is an adapter itself: merge that one first")
+        return _adapted(checkpoint, found, where, auto_class)
     check_fit(where, _config_json(found, where), auto_class, checkpoint.trust_remote_code)
     found.fetch(SAFETENSORS)
     if not has_safetensors(found.path):
@@ -88,6 +100,41 @@ def find(checkpoint: CheckpointConfig, auto_class: str) -> Source:
         tokenizer_source=tokenizer.path,
         checkpoint=checkpoint,
     )
+
+
+def _adapted(checkpoint: CheckpointConfig, found: Place, where: str, auto_class: str) -> Source:
+    """An adapter, and the checkpoint that it names as its base."""
+    found.fetch(adapter.WEIGHTS)
+    if files.matching(found.path, (*SAFETENSORS, *BIN)):
+        raise CheckpointError(f"{where} holds both whole weights and an adapter: give a folder with one of them")
+    known = adapter.read_adapter(found.path, where, auto_class)
+    own = files.digests(known.files())
+    tokenizer = str(found.path) if files.matching(found.path, files.VOCABULARY) else None
+    below = replace(
+        checkpoint,
+        name_or_path=known.base,
+        revision=known.revision,
+        tokenizer=checkpoint.tokenizer or tokenizer,
+    )
+    try:
+        base = _find(below, auto_class, as_base=True)
+    except CheckpointError as error:
+        raise CheckpointError(f"{where}: its base {known.base} cannot be used: {error}") from error
+    _same_type(known, base)
+    theirs = {name if name.startswith("tokenizer/") else f"base/{name}": sha for name, sha in base.files.items()}
+    return replace(base, name=found.name, commit=found.commit, files=theirs | own, checkpoint=checkpoint, adapter=known)
+
+
+def _same_type(known: adapter.Adapter, base: Source) -> None:
+    """The configuration of the adapted network must be one of its base."""
+    if known.config_folder is None or base.folder is None:
+        return
+    ours, theirs = (
+        files.read_object(folder / "config.json", known.where).get("model_type")
+        for folder in (known.config_folder, base.folder)
+    )
+    if ours != theirs:
+        raise CheckpointError(f"{known.where} is an adapter of a {ours}, but its base {known.base} is a {theirs}")
 
 
 def _random(checkpoint: CheckpointConfig, auto_class: str) -> Source:

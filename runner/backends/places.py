@@ -56,6 +56,12 @@ def place(name: str, revision: str | None, patterns: Sequence[str], key: str) ->
     return Place(name, repository.fetch(patterns), repository)
 
 
+def written(name: str) -> str:
+    """The name of a place as it is kept in a file: of a local folder the absolute path."""
+    path = Path(name).expanduser()
+    return name if name in embedded_names() or not path.exists() else str(path.resolve())
+
+
 def embedded_names() -> list[str]:
     """The checkpoints that come with the product."""
     return sorted(config.parent.name for config in ASSETS.glob("*/config.json"))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from runner.backends.adapter import merged
 from runner.backends.checkpoint import Source
-from runner.backends.complete import check_complete
+from runner.backends.complete import check_complete, replaceable
 from runner.backends.configuration import fitted_to_tokenizer, vocabulary_size
 from runner.backends.options import passed
 from runner.backends.processor import load_processor, tokenizer_of
@@ -35,6 +36,7 @@ class TorchModel:
     config: Any
     parameters: int
     context: int | None  # tokens in the longest sequence; None: unbounded
+    commit: str | None = None  # of a hub id
     random_weights: list[str] = field(default_factory=list)  # names of newly initialised weights
     unused_weights: list[str] = field(default_factory=list)  # names in the checkpoint that the network has no place for
     assistant: TorchModel | None = None  # drafts tokens that this one checks
@@ -69,8 +71,8 @@ def load(
         else:
             network, found = _stored(source, checkpoint, config, auto_class, engine)
     if source.folder is not None:
-        resized = bool(checkpoint.options.get("ignore_mismatched_sizes"))
-        check_complete(f"checkpoint {source.folder}", network, found, allow_new_weights, resized)
+        other = replaceable(checkpoint.options) if allow_new_weights else "none"
+        check_complete(f"checkpoint {source.folder}", network, found, allow_new_weights, other)
     _check_embedding(source, network, processor)
     if "device_map" not in checkpoint.options:
         network.to(device)
@@ -82,6 +84,7 @@ def load(
         config=network.config,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         context=_context(network),
+        commit=source.commit,
         random_weights=sorted({*found["missing_keys"], *(name for name, *_ in found["mismatched_keys"])}),
         unused_weights=sorted(found["unexpected_keys"]),
     )
@@ -132,7 +135,10 @@ def _random(config: PreTrainedConfig, auto_class: str, engine: EngineConfig) -> 
 def _stored(
     source: Source, checkpoint: CheckpointConfig, config: PreTrainedConfig, auto_class: str, engine: EngineConfig
 ) -> tuple[Any, dict[str, Any]]:
-    """Shapes that do not fit are let through here, to be told with both sizes by `check_complete`."""
+    """Shapes that do not fit are let through here, to be told with both sizes by `check_complete`.
+
+    An adapter is merged in float32, whatever the precision asked for.
+    """
     import transformers
 
     assert source.folder is not None
@@ -142,7 +148,7 @@ def _stored(
     network, found = getattr(transformers, auto_class).from_pretrained(
         source.folder,
         config=config,
-        dtype=DTYPES[engine.dtype],
+        dtype=DTYPES[engine.dtype] if source.adapter is None else torch.float32,
         trust_remote_code=checkpoint.trust_remote_code,
         use_safetensors=has_safetensors(source.folder),
         weights_only=True,
@@ -150,7 +156,12 @@ def _stored(
         output_loading_info=True,
         **arguments,
     )
-    return network, found
+    if source.adapter is None:
+        return network, found
+    network, replaced = merged(network, source.adapter)
+    found["missing_keys"] = set(found["missing_keys"]) - replaced
+    found["mismatched_keys"] = [entry for entry in found["mismatched_keys"] if entry[0] not in replaced]
+    return network.to(DTYPES[engine.dtype]), found
 
 
 def _check_embedding(source: Source, network: Any, processor: Any) -> None:

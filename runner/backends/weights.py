@@ -29,7 +29,7 @@ def weight_files(folder: Path) -> list[Path]:
         else:
             continue
         for file in found:
-            _check(folder, file)
+            check_weights(folder, file)
         return found
     raise CheckpointError(
         f"checkpoint {folder} has no weights: expected model.safetensors or pytorch_model.bin (or their shards and "
@@ -61,7 +61,12 @@ def _plain(name: object) -> bool:
     return isinstance(name, str) and name == Path(name).name and "\0" not in name and "\\" not in name
 
 
-def _check(folder: Path, file: Path) -> None:
+def check_weights(folder: Path, file: Path) -> None:
+    """Whether a file of weights is whole; an index is checked with its shards.
+
+    Raises:
+        CheckpointError: when it is not.
+    """
     if file.suffix == ".json":
         return
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import Trainer
 
@@ -17,15 +18,22 @@ from runner.errors import RunFailed
 from runner.files import naming
 from runner.types import Model, Teach
 
+WEIGHTS = "model.safetensors"  # where the Trainer looks for them
+
 
 class Lesson(Trainer):  # type: ignore[misc]
-    """A Trainer whose batches are {"micro": [inputs, ...]}, as `Layout` makes them, and whose loss is that of `teach`."""
+    """A Trainer whose batches are {"micro": [inputs, ...]}, as `Layout` makes them, and whose loss `teach` computes."""
 
     control: Any
     loss_is_scaled_for_ga = True  # by the items of the whole step
 
     def __init__(
-        self, *args: Any, teach: Teach, pupil: Model, validate: Callable[[nn.Module], Mapping[str, float]], **options: Any
+        self,
+        *args: Any,
+        teach: Teach,
+        pupil: Model,
+        validate: Callable[[nn.Module], Mapping[str, float]],
+        **options: Any,
     ):
         super().__init__(*args, **options)
         self.teach, self.pupil, self.validate = teach, pupil, validate
@@ -73,9 +81,22 @@ class Lesson(Trainer):  # type: ignore[misc]
         with naming(Path(self.args.output_dir) / f"checkpoint-{self.state.global_step}"):
             super()._save_checkpoint(model, trial)
 
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
+        """Of a network that is trained in part, only that part: the rest is in the checkpoint that it began with."""
+        named = dict(self.model.named_parameters())
+        if output_dir is None or all(parameter.requires_grad for parameter in named.values()):
+            super()._save(output_dir, state_dict)
+            return
+        trained = {name: parameter.detach() for name, parameter in named.items() if parameter.requires_grad}
+        kept = self.model.state_dict()
+        trained |= {name: buffer for name, buffer in self.model.named_buffers() if name in kept}
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        save_file({name: tensor.contiguous() for name, tensor in trained.items()}, Path(output_dir) / WEIGHTS)
+
     def _check_finite(self) -> None:
         """Weights that are not numbers are neither validated nor saved over good ones."""
-        if not all(bool(parameter.isfinite().all()) for parameter in self.model.parameters()):
+        trained = (parameter for parameter in self.model.parameters() if parameter.requires_grad)
+        if not all(bool(parameter.isfinite().all()) for parameter in trained):
             step = self.state.global_step
             raise RunFailed(f"the weights are not finite after step {step}: try a lower train.learning_rate")
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runner.backends.adapter import save_adapter
+from runner.backends.places import written
 from runner.build import wrong_types
 from runner.errors import ConfigError, RunFailed, Stopped, nearest
 from runner.files import naming, sync_files, sync_folder
 from runner.quiet import quiet
 from runner.stop import Stop
 from runner.task import Task
+from runner.train.adapt import adapt
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
 from runner.train.seal import newest_sealed
@@ -62,6 +65,7 @@ def fine_tune(config: Config, model: Any, course: Course) -> None:
     if resume is not None:
         step = resume.name.partition("-")[2]
         course.observer.phase(f"continuing at step {step} (sealed checkpoint)")
+    tuner = adapt(config, model, course.observer.phase)
     uses_cache = model.network.config.use_cache
     with quiet():
         trainer = _trainer(config, model, course, state)
@@ -73,21 +77,30 @@ def fine_tune(config: Config, model: Any, course: Course) -> None:
     if reached < planned and not trainer.control.should_training_stop:
         raise RunFailed(f"training ended at step {reached} of {planned}")
     with quiet():
-        export(config.train, model, course.directory / "checkpoint")
+        export(config, model, tuner, course.directory / "checkpoint")
     shutil.rmtree(state)
 
 
-def export(train: TrainConfig, model: Any, folder: Path) -> None:
-    """Save weights, tokenizer and configuration as a checkpoint that plain transformers loads."""
+def export(config: Config, model: Any, tuner: Any | None, folder: Path) -> None:
+    """Save weights, tokenizer and configuration as a checkpoint that plain transformers loads, or as an adapter.
+
+    Matrices of low rank are merged in float32; `tuner` is what `adapt` gave.
+    """
     import torch
+
+    train, checkpoint = config.train, config.checkpoint
 
     aside = folder.with_name(f".{folder.name}")
     shutil.rmtree(aside, ignore_errors=True)
-    network = model.network
+    merging = tuner is None or train.lora.merge
+    network = model.network if tuner is None or not merging else tuner.merge_and_unload()
     if train.export_dtype is not None:
         network = network.to(getattr(torch, train.export_dtype))
     with naming(aside):
-        network.save_pretrained(aside)
+        if merging:
+            network.save_pretrained(aside)
+        else:
+            save_adapter(network, written(checkpoint.name_or_path or ""), model.commit, aside)
     model.processor.save_pretrained(aside)
     sync_files(aside)
     shutil.rmtree(folder, ignore_errors=True)
@@ -115,7 +128,9 @@ def _trainer(config: Config, model: Any, course: Course, state: Path) -> Any:
         data_collator=layout,
         validate=Validation(course.task, course.held_out, course.numbers, model, layout, train, config.seed),
         optimizers=(_optimizer(train, model.network), None),
-        callbacks=[Watch(history, course.observer, course.stop, train.metric, course.larger(train.metric), train.patience)],
+        callbacks=[
+            Watch(history, course.observer, course.stop, train.metric, course.larger(train.metric), train.patience)
+        ],
     )
     trainer.remove_callback(PrinterCallback)
     return trainer

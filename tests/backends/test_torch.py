@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from runner.backends.complete import part
 from runner.backends.torch import device_of
 from runner.config import EngineConfig
 from runner.errors import CheckpointError, ConfigError
@@ -40,9 +41,35 @@ def test_missing_weights_are_listed_when_training_will_make_them(gpt2, loaded):
     assert model.network.score.weight.shape == (3, 16)
 
 
-def test_a_new_head_is_refused_when_nothing_trains_it(gpt2, loaded):
-    with pytest.raises(CheckpointError, match=r"1 of 29 weights of this model are not in the checkpoint: score.weight"):
-        loaded(gpt2, auto_class=CLASSIFIER)
+def test_a_new_head_is_random_when_nothing_trains_it(gpt2, loaded):
+    model = loaded(gpt2, auto_class=CLASSIFIER)
+    assert model.random_weights == ["score.weight"]
+    assert part(model.network, model.random_weights) == "head"
+
+
+def test_a_new_head_over_the_vocabulary_is_refused_when_nothing_trains_it(gpt2, loaded):
+    from transformers import GPT2LMHeadModel
+
+    edit(gpt2 / "config.json", tie_word_embeddings=False)
+    with pytest.raises(
+        CheckpointError, match=r"1 of 29 weights of this model are not in the checkpoint: lm_head.weight"
+    ):
+        loaded(gpt2)
+    network = GPT2LMHeadModel.from_pretrained(gpt2)
+    assert part(network, ["lm_head.weight"]) == "weights"
+
+
+def test_a_head_of_another_shape_is_replaced_when_the_labels_are_decided(gpt2, loaded):
+    loaded(gpt2, auto_class=CLASSIFIER, new=True, options={"num_labels": 3}).network.save_pretrained(gpt2)
+    names = {0: "a", 1: "b", 2: "c", 3: "d"}
+    labels = {"num_labels": 4, "id2label": names, "label2id": {name: at for at, name in names.items()}}
+    model = loaded(gpt2, auto_class=CLASSIFIER, new=True, options=labels)
+    assert (model.random_weights, model.network.score.weight.shape) == (["score.weight"], (4, 16))
+    with pytest.raises(CheckpointError, match="score.weight is 3 x 16 in the checkpoint, but 4 x 16"):
+        loaded(gpt2, auto_class=CLASSIFIER, options=labels)
+    wide_head(gpt2)
+    with pytest.raises(CheckpointError, match="c_proj.weight is 16 x 8 in the checkpoint"):
+        loaded(gpt2, auto_class=CLASSIFIER, new=True, options=labels)
 
 
 def test_a_checkpoint_without_any_fitting_weight_is_refused_even_for_training(gpt2, loaded):

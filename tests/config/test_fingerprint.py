@@ -62,7 +62,7 @@ def config():
 @pytest.fixture(scope="module")
 def both():
     """Trained, and then decoded in a short dtype: nothing is without effect."""
-    return asked("train=full", "data=poems_small", "mode=predict", "engine.dtype=bfloat16")
+    return asked("train=lora", "data=poems_small", "mode=predict", "engine.dtype=bfloat16")
 
 
 @pytest.mark.parametrize(("path", "hint"), [leaf for leaf in leaves(Config) if leaf[0] != ("mode",)],
