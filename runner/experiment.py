@@ -116,7 +116,7 @@ def _splits(config: Config, task: Task) -> dict[str, Split]:
     splits = {"rows": open_split(config.data, "rows", _columns(task, way.encode, scored=config.evaluates))}
     if config.trains:
         assert task.teach is not None  # config.problems
-        columns = _columns(task, task.teach, scored=True)
+        columns = _columns(task, task.teach, scored=False)  # it names what it needs itself
         splits |= {which: open_split(config.data, which, columns) for which in ("train", "validation")}
         if set(splits["rows"].files) == set(splits["train"].files):  # a score on what was trained on tells nothing
             splits["rows"] = splits["validation"]

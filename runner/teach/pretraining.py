@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runner.teach.masked import Masked, encoded
-from runner.types import Features, Inputs, Model, Row, Teach
+from runner.types import IGNORED, Features, Inputs, Model, Row, Teach
 
 if TYPE_CHECKING:
     from random import Random
@@ -24,17 +24,24 @@ SENTENCE = re.compile(r"[^。！？.!?]+[。！？.!?]*\s*")
 class Pretraining(Teach):
     """A text is cut between two of its sentences; half of the time another text's end stands in place of its own.
 
-    A text of one sentence is left out. The end of another text is one of the same
-    length where there is one, so that its length tells nothing (Devlin 2019, 3.1, with a harder second task).
+    The end of another text is one of the same length where there is one, so that its length tells nothing (Devlin 2019,
+    3.1, with a harder second task). Some texts come whole, as all those do that have one sentence: they teach hidden
+    tokens only.
 
     Fields:
+        alone: the share of texts that come whole.
         hide: which tokens are hidden, and how.
         seed: of the cuts and of the other texts.
     """
 
     column: str = "text"
+    alone: float = 0.3
     hide: Masked = field(default_factory=Masked)
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.alone < 1:
+            raise ValueError(f"0 <= alone < 1 must hold, but got {self.alone}")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -51,9 +58,17 @@ class Pretraining(Teach):
             if not chunk:
                 return
             draw = Random(f"{self.seed}/{number}")
-            pairs = list(_pairs([row[self.column] for row in chunk], draw))
-            firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-            for features, (_, _, label) in zip(encoded(model, firsts, seconds), pairs, strict=False):
+            whole, cut = [], []
+            for row in chunk:
+                sentences = SENTENCE.findall(row[self.column])
+                (whole if len(sentences) < 2 or draw.random() < self.alone else cut).append(sentences)
+            for features in encoded(model, ["".join(sentences) for sentences in whole]):
+                yield features | {"next_sentence_label": IGNORED}
+            pairs = list(_pairs(cut, draw))
+            features_of = (
+                encoded(model, [pair[0] for pair in pairs], [pair[1] for pair in pairs]) if pairs else iter(())
+            )
+            for features, (_, _, label) in zip(features_of, pairs, strict=True):
                 yield features | {"next_sentence_label": label}
 
     def prepare(self, model: Model, inputs: Inputs, generator: Generator) -> Inputs:
@@ -69,22 +84,21 @@ class Pretraining(Teach):
         inputs = dict(inputs)
         follows = inputs.pop("next_sentence_label")
         hidden, outputs = masked_token_loss(network, inputs, "prediction_logits")
-        verdicts = functional.cross_entropy(outputs.seq_relationship_logits.float(), follows)
-        return hidden + verdicts * self.items(inputs)
+        verdicts = functional.cross_entropy(outputs.seq_relationship_logits.float(), follows, reduction="sum")
+        pairs = (follows != IGNORED).sum().clamp(min=1)
+        return hidden + verdicts / pairs * self.items(inputs)
 
     def items(self, inputs: Inputs) -> int:
         """Hidden tokens."""
         return self.hide.items(inputs)
 
 
-def _pairs(texts: Sequence[str], draw: Random) -> Iterator[tuple[str, str, int]]:
-    """(first, second, label) of each text that has two sentences or more."""
+def _pairs(texts: Sequence[list[str]], draw: Random) -> Iterator[tuple[str, str, int]]:
+    """(first, second, label) of each text, which comes as two sentences or more."""
     cut = []
-    for text in texts:
-        sentences = SENTENCE.findall(text)
-        if len(sentences) > 1:
-            place = draw.randrange(1, len(sentences))
-            cut.append(("".join(sentences[:place]), "".join(sentences[place:])))
+    for sentences in texts:
+        place = draw.randrange(1, len(sentences))
+        cut.append(("".join(sentences[:place]), "".join(sentences[place:])))
     alike: dict[int, list[int]] = {}
     for index, (_, second) in enumerate(cut):
         alike.setdefault(len(second), []).append(index)
