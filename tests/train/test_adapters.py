@@ -122,3 +122,83 @@ def test_a_stopped_training_goes_on_to_the_same_weights(cli, tiny, poems, monkey
     (whole,) = cli.home.glob("whole/*/*/checkpoint/model.safetensors")
     (halves,) = cli.home.glob("outputs/*/*/checkpoint/model.safetensors")
     assert whole.read_bytes() == halves.read_bytes()
+
+
+@pytest.fixture
+def labelled(tmp_path):
+    """Poems that name the season in their first character; the classes are as many as asked for."""
+
+    def write(count):
+        folder = tmp_path / f"labels{count}"
+        folder.mkdir()
+        texts = [(character + LINES[i % 6], character) for i, character in enumerate("春秋天人日"[:count] * 6)]
+        for split in ("train", "valid", "test"):
+            rows = [json.dumps({"text": text, "label": label}) for text, label in texts]
+            (folder / f"{split}.jsonl").write_text("\n".join(rows))
+        return folder
+
+    return write
+
+
+def classify(cli, checkpoint, data, *more):
+    before = set(cli.runs)
+    ended = cli("task=sequence_classification", f"checkpoint.name_or_path={checkpoint}", f"data.path={data}",
+                "engine.threads=1", *more)  # fmt: skip
+    assert ended.code == 0, ended.err
+    (run,) = set(cli.runs) - before
+    return ended.out, run
+
+
+STEPS = ("train.max_steps=4", "train.evaluate_every=4", "train.save_every=4", "train.batch_size=6")
+
+
+def test_a_new_head_is_told_and_its_labels_survive_in_an_adapter(cli, tiny, labelled):
+    texts = cli.home / "texts.jsonl"
+    texts.write_text(json.dumps({"text": LINES[0]}))
+    told, _ = classify(cli, tiny, texts)
+    assert (
+        "the head of tiny is new and random (1 weight tensor): its answers mean nothing until it is trained "
+        "(train=full or train=head)"
+    ) in told
+    data = labelled(3)
+    told, run = classify(cli, tiny, data, "train=lora", "train.lora.merge=false", *STEPS)
+    assert "the head of tiny is new (1 weight tensor): it will be trained" in told
+    names = json.loads((run / "checkpoint" / "config.json").read_text())["id2label"]
+    assert set(names.values()) == set("春秋天")
+    told, again = classify(cli, run / "checkpoint", data, "mode=evaluate")
+    assert "new" not in told
+    first, second = (json.loads((one / "metrics.json").read_text()) for one in (run, again))
+    assert second["accuracy"] == first["accuracy"]
+
+
+@pytest.mark.parametrize("method", [["train=full"], ["train=head"], ["train=lora"]])
+def test_a_head_of_other_labels_is_replaced_when_training_decides_them(cli, tiny, labelled, method):
+    _, first = classify(cli, tiny, labelled(2), "train=head", *STEPS)
+    told, run = classify(cli, first / "checkpoint", labelled(4), *method, *STEPS)
+    assert "the head of checkpoint is new (1 weight tensor): it will be trained" in told
+    assert len(json.loads((run / "checkpoint" / "config.json").read_text())["id2label"]) == 4
+
+
+def test_an_adapter_is_trained_further_into_plain_weights(cli, tiny, labelled):
+    from transformers import AutoModelForSequenceClassification
+
+    data = labelled(3)
+    _, first = classify(cli, tiny, data, "train=lora", "train.lora.merge=false", *STEPS)
+    told, run = classify(cli, first / "checkpoint", data, "train=lora", *STEPS)
+    assert "new" not in told
+    assert AutoModelForSequenceClassification.from_pretrained(run / "checkpoint").config.num_labels == 3
+    ended = cli("task=sequence_classification", f"checkpoint.name_or_path={first / 'checkpoint'}", f"data.path={data}",
+                "train=lora", "train.lora.merge=false", *STEPS)  # fmt: skip
+    assert ended.code == 2
+    assert "train.lora.merge  must be true: checkpoint is an adapter, no base for another one" in ended.err
+
+
+@pytest.mark.parametrize("merge", ["true", "false"])
+def test_the_weights_are_stored_in_the_precision_asked_for(cli, tiny, poems, merge):  # noqa: F811
+    from safetensors.torch import load_file
+
+    ended = train(cli, tiny, poems, *LORA, f"train.lora.merge={merge}", "train.export_dtype=bfloat16")
+    assert ended.code == 0, ended.err
+    name = "model.safetensors" if merge == "true" else "adapter_model.safetensors"
+    weights = load_file(cli.runs[0] / "checkpoint" / name)
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
