@@ -42,12 +42,14 @@ class Entities:
         scheme: BIO, BIOES, BILOU or IO; None: as the names of the checkpoint's classes look.
         column: of lists of words.
         text: of plain texts.
+        target: of a row's own tags.
     """
 
     aggregation: str = "first"
     scheme: str | None = None
     column: str = "tokens"
     text: str = "text"
+    target: str = "tags"
 
     def __post_init__(self) -> None:
         if self.aggregation not in HOW:
@@ -64,7 +66,8 @@ class Entities:
     def __call__(self, model: Model, row: Row, features: Sequence[Features], outputs: Sequence[Any]) -> dict[str, Any]:
         """entities: [{type, score, text, start, end}, ...], characters of the text, or of the words joined by spaces.
 
-        Of a list of words also `first` and `last`, the words of an entity, and tags: one for each word.
+        Of a list of words also `first` and `last`, the words of an entity, and tags: one for each word; and where the
+        row's own tags are numbers, gold: their names.
         """
         names = {int(at): str(name) for at, name in model.config.id2label.items()}
         pieces = list(self._pieces(names, features, outputs))
@@ -78,7 +81,10 @@ class Entities:
         found = [
             self._entity(units, span, text) | {"first": span[0], "last": span[1]} for span in self._spans(names, units)
         ]
-        return {"entities": found, "tags": [unit.tag for unit in units]}
+        tags, gold = [unit.tag for unit in units], row.get(self.target)
+        if gold and all(type(tag) is int for tag in gold):
+            return {"entities": found, "tags": tags, "gold": [names.get(tag, str(tag)) for tag in gold]}
+        return {"entities": found, "tags": tags}
 
     def _pieces(self, names: dict[int, str], features: Sequence[Features], outputs: Sequence[Any]) -> Iterator[Piece]:
         """The sub-tokens of all windows, each once, in the order of the text."""

@@ -28,6 +28,7 @@ class Tags(Teach):
     Fields:
         column, window, overlap: as in `runner.encode.tokens.Tokens`; in an overlap each word is learnt once.
         target: the column of tags, names or numbers, one for each word; -100: not to be learnt.
+        names: of tags that are numbers, from 0; None: the checkpoint's own, if it has enough, or else their numbers.
         all_pieces: the other sub-tokens of a word learn it, too, B- as I-.
         class_weights: how much a word counts by its tag; balanced: all tags together the same.
         label_smoothing: share of the probability that is spread over all tags.
@@ -37,6 +38,7 @@ class Tags(Teach):
     window: int | None = None
     overlap: float = 0.25
     target: str = "tags"
+    names: list[str] | None = None
     all_pieces: bool = False
     class_weights: Any = None  # null | balanced | {tag: weight}
     label_smoothing: float = 0.0
@@ -57,10 +59,13 @@ class Tags(Teach):
         tags = {tag for row in rows for tag in row[self.target] if tag != IGNORED}
         if not tags:
             raise DataError(f"no training row has a tag in column {self.target!r}")
-        own = own_names(config)
-        if own and not any(_place(tag, own) is None for tag in tags):
+        own = self.names or own_names(config)
+        unknown = [tag for tag in tags if _place(tag, own) is None]
+        if unknown and self.names is not None:
+            raise DataError(f"tag {unknown[0]!r} is not among task.teach.names: {', '.join(self.names[:SHOWN])}")
+        if own and not unknown and self.names is None:
             return {}
-        names = in_order(completed({str(tag) for tag in tags}))
+        names = self.names or in_order(completed({str(tag) for tag in tags}))
         return {
             "num_labels": len(names),
             "id2label": dict(enumerate(names)),

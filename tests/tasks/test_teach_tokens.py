@@ -45,6 +45,13 @@ def test_training_rows_decide_the_classes(tags, names):
     assert Tags().options(rows_of(*tags), generic) == expected
 
 
+def test_numbers_are_given_their_names(model):
+    generic = SimpleNamespace(id2label={0: "LABEL_0", 1: "LABEL_1"})
+    assert Tags(names=["O", "B-x"]).options(rows_of(0, 1, 0), generic)["id2label"] == {0: "O", 1: "B-x"}
+    with pytest.raises(DataError, match="tag 2 is not among task.teach.names: O, B-x"):
+        Tags(names=["O", "B-x"]).options(rows_of(0, 2), generic)
+
+
 @pytest.mark.parametrize("tags", [["O", "B-PER"], [0, 4]])
 def test_a_checkpoint_keeps_its_own_classes_where_they_cover_the_tags(model, tags):
     assert Tags().options(rows_of(*tags), model.config) == {}

@@ -126,6 +126,11 @@ def test_each_word_is_tagged_by_its_first_sub_token_and_the_text_is_the_joined_w
     ]
 
 
+def test_tags_that_are_numbers_are_told_by_name(model):
+    (answer,) = answers(model, [{"row": 0, "tokens": ["sarah", "in", "york"], "tags": [1, 0, 3]}])
+    assert answer["gold"] == ["B-PER", "O", "B-LOC"]
+
+
 def test_words_without_sub_tokens_are_outside_and_shift_no_other(model):
     row = {"row": 0, "tokens": ["\u200b", "sarah", "", "\x07", "york", "\ufeff"]}
     (features,) = Tokens(text=None)(model, [row])
