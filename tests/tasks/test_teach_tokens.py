@@ -100,3 +100,22 @@ def test_balanced_weights_give_all_tags_the_same_say(model):
     assert one["weight"] == [0, 2667, 2667, 2667, 8000, 0]
     (one,) = Tags(class_weights={"B-PER": 2.5})(model, rows)
     assert one["weight"] == [0, 10000, 10000, 10000, 25000, 0]
+
+
+def test_the_loss_is_the_same_side_by_side_and_padded(model):
+    from runner.engine.packed import why_not_side_by_side, within_rows
+    from runner.train.layout import Layout
+
+    assert why_not_side_by_side(model.network) is None
+    teach = Tags(class_weights={"O": 0.5})
+    rows = [rows_of(*["O", "B-PER", "I-LOC", "O"][:count])[0] for count in (4, 1, 3)]
+    found = []
+    for batching in ("packed", "padded", "length"):
+        total = items = 0.0
+        for micro in Layout(batching, 64, 0)(list(teach(model, rows)))["micro"]:
+            items += teach.items(micro)
+            with within_rows(model.network, micro.pop("lengths", None)):
+                total += float(teach.loss(model.network, micro).detach())
+        found.append((total, items))
+    assert found == [pytest.approx(found[0], abs=1e-4)] * 3
+    assert found[0][1] == 8 - 0.5 * 4  # of 8 words 4 are O
