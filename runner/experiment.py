@@ -9,27 +9,27 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from runner.answering import answer
 from runner.config import Config
-from runner.data import Columns, Split, open_split
 from runner.engine.device import threads_as_before
 from runner.errors import RecordError
-from runner.files import read_json, replacing
+from runner.files import read_json
 from runner.introduction import introduction
 from runner.loading import found, load
 from runner.log import Logged
 from runner.manifest import Inputs, other_code, read_manifest
 from runner.predict import summarise
+from runner.reading import open_splits, write_card, write_rejected
 from runner.record import Record
-from runner.running import Run, many
+from runner.running import Run
 from runner.stop import Stop, stop_on_signals
 from runner.task import Task
 from runner.training import trained
-from runner.types import Encode, Estimate, Observer, Teach
+from runner.types import Estimate, Observer
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
     task, record = Task.build(config.task), Record(config, overrides)
     observer = Logged(record, observer)
     with threads_as_before(), stop_on_signals(Stop(), observer.phase) as stop:
-        this = Run(config, task, record, observer, stop, _splits(config, task))
+        this = Run(config, task, record, observer, stop, open_splits(config, task))
         record.predictions.count = this.splits["rows"].count
         source = found(this, config.checkpoint)
         this.inputs = Inputs.of(config, source.files, this.splits)
@@ -74,7 +74,8 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
         _check_arguments(config)
         with _page_of_what_went_wrong(record), record.open(this.say):
             observer.phase(this.header)
-            _write_rejected(this)
+            write_card(this)
+            write_rejected(this)
             checkpoint = config.checkpoint
             if this.trains:
                 checkpoint = trained(this, source)
@@ -108,26 +109,6 @@ def read_metrics(directory: Path) -> dict[str, Estimate]:
         return {name: Estimate(**values) for name, values in (found or {}).items()}
     except (AttributeError, TypeError):  # of a run from before metrics.json was checked
         return {}
-
-
-def _splits(config: Config, task: Task) -> dict[str, Split]:
-    """Every split that the run reads, checked before any work."""
-    way = task.evaluate if config.evaluates else task.predict
-    splits = {"rows": open_split(config.data, "rows", _columns(task, way.encode, scored=config.evaluates))}
-    if config.trains:
-        assert task.teach is not None  # config.problems
-        columns = _columns(task, task.teach, scored=False)  # it names what it needs itself
-        splits |= {which: open_split(config.data, which, columns) for which in ("train", "validation")}
-        if set(splits["rows"].files) == set(splits["train"].files):  # a score on what was trained on tells nothing
-            splits["rows"] = splits["validation"]
-    return splits
-
-
-def _columns(task: Task, reader: Encode | Teach, scored: bool) -> Columns:
-    """What is read of each row; rows that are only answered need not say what is right."""
-    target = () if task.target is None else (task.target,)
-    needed = (*reader.columns, *(target if scored else ()))
-    return Columns(needed, (*reader.optional, *target), task.columns, stratify=task.target)
 
 
 def _same_inputs(this: Run) -> None:
@@ -164,20 +145,6 @@ def _check_arguments(config: Config) -> None:
         from runner.train.tune import check_arguments
 
         check_arguments(config.train)
-
-
-def _write_rejected(this: Run) -> None:
-    """The rows that data.on_bad_row=skip leaves out, each once though splits may share a file."""
-    places: set[str] = set()
-    splits = [split for split in this.splits.values() if split.rejected]
-    if not splits:
-        return
-    with replacing(this.record.directory / "rejected.jsonl") as file:
-        for bad in chain.from_iterable(split.bad() for split in splits):
-            if bad["place"] not in places:
-                places.add(bad["place"])
-                file.write(json.dumps(bad, ensure_ascii=False) + "\n")
-    this.say(f"{many(len(places), 'bad row')} left out: see rejected.jsonl")
 
 
 def _score(this: Run) -> dict[str, Estimate]:

@@ -139,4 +139,4 @@ def _record(line: bytes) -> dict[str, Any] | None:
     row, scores = record.get("row"), record.get("scores")
     if not isinstance(row, int) or isinstance(row, bool) or row < 0 or not isinstance(scores, dict):
         return None
-    return record if all(isinstance(score, int | float) for score in scores.values()) else None
+    return record if None not in scores.values() else None

@@ -9,11 +9,11 @@ ROOT = Path(__file__).resolve().parent.parent / "runner"
 LAYERS = [  # from the lowest
     ("", "errors", "types", "client", "files", "stop", "quiet", "decode", "build", "grammar", "guard", "usage", "task",
      "config", "fingerprint", "cjk"),
-    ("encode", "teach", "metrics", "data"),
+    ("encode", "metrics", "data"),
     ("engine",),
-    ("interpret", "backends", "naming", "predictions", "record", "manifest"),
+    ("interpret", "teach", "backends", "naming", "predictions", "record", "manifest"),
     ("answered", "prompts", "predict", "train", "report", "log", "introduction"),
-    ("running", "loading", "training", "answering"),
+    ("running", "reading", "loading", "training", "answering"),
     ("experiment",),
     ("compose", "api", "terminal", "summary", "__main__"),
 ]  # fmt: skip

@@ -58,7 +58,8 @@ class Pretraining(Teach):
             if not chunk:
                 return
             draw = Random(f"{self.seed}/{number}")
-            whole, cut = [], []
+            whole: list[list[str]] = []
+            cut: list[list[str]] = []
             for row in chunk:
                 sentences = SENTENCE.findall(row[self.column])
                 (whole if len(sentences) < 2 or draw.random() < self.alone else cut).append(sentences)
@@ -86,7 +87,8 @@ class Pretraining(Teach):
         hidden, outputs = masked_token_loss(network, inputs, "prediction_logits")
         verdicts = functional.cross_entropy(outputs.seq_relationship_logits.float(), follows, reduction="sum")
         pairs = (follows != IGNORED).sum().clamp(min=1)
-        return hidden + verdicts / pairs * self.items(inputs)
+        both: Tensor = hidden + verdicts / pairs * self.items(inputs)
+        return both
 
     def items(self, inputs: Inputs) -> int:
         """Hidden tokens."""
