@@ -26,6 +26,7 @@ PACKAGES = (
     "tokenizers",
     "datasets",
     "accelerate",
+    "peft",
     "safetensors",
     "numpy",
     "hydra-core",
