@@ -36,7 +36,8 @@ class Entities:
         """
         if row.get("tags") is None or not (isinstance(prediction, Mapping) and "tags" in prediction):
             return {}
-        gold, guess = _checked(row["tags"], len(prediction["tags"]), row), prediction["tags"]
+        gold = _checked(prediction.get("gold", row["tags"]), len(prediction["tags"]), row)
+        guess = prediction["tags"]
         there, answered = set(chunks(gold)), set(chunks(guess))
         counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         for at, group in enumerate((there & answered, answered - there, there - answered)):

@@ -66,11 +66,12 @@ def fine_tune(config: Config, model: Any, course: Course) -> None:
         step = resume.name.partition("-")[2]
         course.observer.phase(f"continuing at step {step} (sealed checkpoint)")
     tuner = adapt(config, model, course.observer.phase)
-    uses_cache = model.network.config.use_cache
+    uses_cache = getattr(model.network.config, "use_cache", None)  # encoders may have none
     with quiet():
         trainer = _trainer(config, model, course, state)
         trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    model.network.config.use_cache = uses_cache  # the Trainer turns it off for good
+    if uses_cache is not None:  # the Trainer turns it off for good
+        model.network.config.use_cache = uses_cache
     reached, planned = trainer.state.global_step, trainer.state.max_steps
     if course.stop and reached < planned:
         raise Stopped(f"stopped at step {reached} of {planned}", course.stop.interrupted)
