@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ from typing import Any
 from runner.config import Config
 from runner.files import read_json
 from runner.introduction import draws
+from runner.metrics.estimate import share
+from runner.report.lines import part
 from runner.report.markup import duration, is_number, many, number, words
-from runner.report.read import PASSED, part
 from runner.types import Estimate
 
 STOPPED = "stopped"  # the failure of a job that was asked to stop
@@ -26,7 +28,8 @@ def summary(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
     yield " · ".join([", ".join(_counts(directory, metrics)), *_cost(directory)])
     width = max((len(words(name)) for name in metrics), default=0)
     for name, one in metrics.items():
-        yield f"{words(name):<{width}}  {estimate(one)}  n {one.n:,}"
+        beside = [f" · {words(base)} {number(value)}" for base, value in list(one.baselines.items())[:1]]
+        yield f"{words(name):<{width}}  {estimate(one)}  n {one.n:,}{''.join(beside)}"
     yield f"{directory}        report.html  predictions.jsonl"
 
 
@@ -77,13 +80,21 @@ def _counts(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
     skipped, rows = _number(timing, "skipped_rows"), _number(part(manifest, "data"), "rows")
     rows -= skipped
     yield many(rows, "answer") if manifest.get("decoding") else f"{many(rows, 'text')} scored"
-    for name in PASSED:
-        if name in metrics:
-            hits = metrics[name].value * metrics[name].n
-            whole = abs(hits - round(hits)) < 1e-6  # a row of several texts may be good in part
-            yield f"{round(hits):,} {words(name)}" if whole else f"{metrics[name].value:.0%} {words(name)}"
+    yield from _passed(metrics)
     if skipped:
         yield f"{skipped:,} skipped"
+
+
+def _passed(metrics: Mapping[str, Estimate]) -> Iterator[str]:
+    """How many rows were right, if the first number that tells right from wrong is about whole rows."""
+    name, one = next(((name, one) for name, one in metrics.items() if one.passed), ("", None))
+    if one is None or one.passed is None or one.low is None:
+        return
+    hits = one.value * one.n
+    if abs(hits - round(hits)) < 1e-6 and math.isclose(share(hits, one.n).low or 0.0, one.low, abs_tol=1e-6):
+        yield f"{round(hits):,} {words(one.passed)}"
+    elif name == one.passed:  # a row of several texts may be good in part
+        yield f"{one.value:.0%} {words(name)}"
 
 
 def _cost(directory: Path) -> Iterator[str]:

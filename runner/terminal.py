@@ -49,9 +49,9 @@ class Terminal:
 
     def answer(self, row: Row, prediction: Any) -> None:
         """Print a text that was generated, in the order of the rows if that takes no waiting; numbers come later."""
-        if not isinstance(prediction, str | list | None):
-            return
         texts = prediction if isinstance(prediction, list) else [prediction]
+        if not all(isinstance(text, str | None) for text in texts):
+            return
         index = row.get("row", self.shown + len(self.held))
         if self.shown >= SHOWN:
             self.unshown += 1

@@ -6,6 +6,7 @@ import re
 import pytest
 from rich.console import Console
 
+from runner.metrics.estimate import known, share
 from runner.summary import STOPPED, Job, estimate, shown_again, summary, sweep_table
 from runner.terminal import PLAIN_S, SHOWN, Terminal
 from runner.types import Estimate
@@ -241,14 +242,37 @@ def test_the_summary_counts_what_was_good_skipped_and_spent(tmp_path):
     timing = {"skipped_rows": 1, "peak_mb": 410.2, "phases": phases}
     for name, content in (("manifest", manifest), ("timing", timing)):
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    metrics = {"well_formed": Estimate(0.75, 0.3, 0.95, 4), "loss": Estimate(4.25, None, None, 1)}
+    low, high = 0.3006418, 0.9544127  # Wilson's interval of 3 in 4
+    metrics = {
+        "well_formed": Estimate(0.75, low, high, 4, {"majority": 0.5, "random": 0.25}, "well_formed"),
+        "loss": Estimate(4.25, None, None, 1),
+    }
     assert list(summary(tmp_path, metrics)) == [
         "4 answers, 3 well-formed, 1 skipped · trained in 1 min 30 s · 1.0 s · peak 410 MB",
-        "well-formed  0.750 [0.300, 0.950]  n 4",
+        "well-formed  0.750 [0.301, 0.954]  n 4 · majority 0.500",
         "loss         4.250  n 1",
         f"{tmp_path}        report.html  predictions.jsonl",
     ]
     assert estimate(Estimate(1234.5, 1200.0, 1300.4, 9)) == "1,234 [1,200, 1,300]"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "told"),
+    [
+        ({"accuracy": known(share(3, 4), "correct")}, ", 3 correct"),
+        ({"well_formed": known(share(2.5, 4), "well_formed")}, ", 62% well-formed"),  # a row of several texts
+        ({"accuracy": known(Estimate(0.5, 0.4, 0.6, 4), "top1")}, ""),  # of tokens: how many rows is not known
+        ({"f1": known(Estimate(0.75, 0.2, 0.9, 4), "entities_correct")}, ""),
+        (
+            {"exact_match": known(share(1, 4), "exact_match"), "f1": known(Estimate(0.5, 0.3, 0.7, 4), "f1")},
+            ", 1 exact match",
+        ),
+        ({"loss": Estimate(1.0, 0.5, 1.5, 4)}, ""),
+    ],
+)
+def test_rows_that_were_right_are_counted_where_a_number_is_their_share(tmp_path, metrics, told):
+    (tmp_path / "manifest.json").write_text('{"data": {"rows": 4}}')
+    assert next(summary(tmp_path, metrics)) == f"4 texts scored{told}"
 
 
 def test_a_sweep_ends_in_a_table_of_what_differs_and_what_came_of_it():

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runner.report.lines import part
 from runner.report.markup import Markup, clipped, join, many, tag, within
-from runner.report.read import Run, part
+from runner.report.read import Run
 
 VALUE = 300  # characters of a value
 SIZE = 120_000  # bytes of the configuration

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import math
 
-from runner.report.markup import Markup, clipped, is_number, many, number, tag, words
-from runner.report.read import Run, part
+from runner.report.lines import part
+from runner.report.markup import Markup, clipped, is_number, join, many, number, tag, words
+from runner.report.meaning import meaning
+from runner.report.read import Run
 from runner.report.svg import POINTS, Series, interval, line_chart, thinned
 
 Points = list[tuple[float, float]]
 COST = ("eval_runtime", "eval_samples_per_second", "eval_steps_per_second")  # not a quality of the model
 METRICS = 40  # rows of the table
 FEW = 60  # points of a curve that are marked each
-MEANING = {
-    "perplexity": "as unsure of each token as between so many equally likely ones; 1 is certainty",
-    "loss": "nats a token; the logarithm of perplexity",
-    "bits_per_byte": "to store the texts with this model; comparable between tokenizers",
-    "accuracy": "tokens whose most probable guess was right",
-    "well_formed": "answers in Chinese that keep the form of a quatrain or an octave",
+BASELINES = {
+    "majority": "always the most frequent answer",
+    "random": "guessing",
+    "mean": "always the mean of what is right",
+    "no answer": "never an answer",
 }
 
 
@@ -42,12 +43,19 @@ def _metric(name: str, estimate: dict[str, object]) -> Markup:
     known = is_number(value) and is_number(low) and is_number(high)
     return tag(
         "tr",
-        tag("th", clipped(words(name), 80), tag("small", told) if (told := MEANING.get(name)) else None, scope="row"),
-        tag("td", number(value), class_="number value"),
+        tag("th", clipped(words(name), 80), tag("small", told) if (told := meaning(name)) else None, scope="row"),
+        tag("td", number(value), _beside(estimate), class_="number value"),
         tag("td", f"{number(low)} to {number(high)}" if known else "–", class_="number"),
         tag("td", interval(float(value), float(low), float(high)) if known else "", class_="picture"),  # type: ignore[arg-type]
         tag("td", number(estimate.get("n")), class_="number"),
     )
+
+
+def _beside(estimate: dict[str, object]) -> Markup | None:
+    """What the same number comes to without a model."""
+    known = [(name, value) for name, value in part(estimate, "baselines").items() if is_number(value)][:4]
+    shown = [tag("span", f"{clipped(words(name), 30)} {number(v)}", title=BASELINES.get(name)) for name, v in known]
+    return tag("small", join(shown, " · "), class_="baselines") if shown else None
 
 
 def curves(run: Run) -> Markup:

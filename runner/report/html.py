@@ -9,18 +9,28 @@ from pathlib import Path
 from typing import Any
 
 from runner.files import write_text
-from runner.report.answers import answers, card
+from runner.report.answers import answers, card, drawn, numbers_first
+from runner.report.data import data
 from runner.report.figures import curves, not_finite, numbers
+from runner.report.lines import part
 from runner.report.markup import Markup, clipped, duration, is_number, join, many, rate, tag, within
 from runner.report.origin import new_weights, origin
-from runner.report.read import Run, part, read_run
+from runner.report.read import Run, read_run
 from runner.report.trace import traces
 
 MISSED = 6  # rows that went wrong that are shown
 BANNER = 400  # characters of an error at the top
 TRACEBACK = 20_000  # characters, from the end
-SECTIONS = (("answers", "answers"), ("numbers", "numbers"), ("training", "training"), ("steps", "step by step"),
-            ("look", "worth a look"), ("origin", "how it was made"))  # fmt: skip
+SECTIONS = {
+    "answers": "answers",
+    "numbers": "numbers",
+    "drawn": "right and wrong",
+    "training": "training",
+    "steps": "step by step",
+    "look": "worth a look",
+    "data": "data",
+    "origin": "how it was made",
+}
 
 
 def write_report(directory: Path) -> Path:
@@ -41,8 +51,9 @@ def page(run: Run) -> str:
     """The whole page."""
     here = Path(__file__).parent
     style, script = ((here / name).read_text("utf-8") for name in ("style.css", "script.js"))
-    first = [numbers(run), answers(run)] if run.predictions.likelihood else [answers(run), numbers(run)]
-    sections = [*first, curves(run), traces(run), look(run), origin(run)]
+    figures = drawn(run)
+    first = [numbers(run), *figures, answers(run)] if numbers_first(run) else [answers(run), numbers(run), *figures]
+    sections = [*first, curves(run), traces(run), look(run, bool(figures)), data(run), origin(run)]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"  # no other script can run
     head = tag(
@@ -64,8 +75,8 @@ def header(run: Run, sections: list[Markup]) -> Markup:
     links = [
         tag("a", name, href=f"#{place}")
         for section in sections
-        for place, name in SECTIONS
-        if f'<section id="{place}">' in section
+        for place, name in SECTIONS.items()
+        if section.startswith(f'<section id="{place}">')
     ]
     human = run.manifest.get("name")
     return tag(
@@ -78,8 +89,8 @@ def header(run: Run, sections: list[Markup]) -> Markup:
     )
 
 
-def look(run: Run) -> Markup:
-    """Errors worth looking at: why it failed, rows that went wrong, files that cannot be read."""
+def look(run: Run, shown: bool) -> Markup:
+    """Errors worth looking at: why it failed, rows that went wrong if they are not `shown`, unreadable files."""
     parts: list[Markup] = []
     error = str(run.status.get("error") or "")
     if error and (len(error) > BANNER or run.state not in ("failed", "stopped")):  # else it stands at the top
@@ -98,7 +109,7 @@ def look(run: Run) -> Markup:
         )
     if run.problems:
         parts.append(tag("ul", *(tag("li", clipped(problem, 600)) for problem in run.problems), class_="problems"))
-    if run.predictions.missed.seen:
+    if run.predictions.missed.seen and not shown:
         parts += _missed(run)
     return tag("section", tag("h2", "Worth a look"), *parts, id="look") if parts else Markup("")
 
@@ -107,7 +118,7 @@ def _missed(run: Run) -> list[Markup]:
     """The rows that went wrong; those that the answers show already are not shown again."""
     missed, above = run.predictions.missed, {line.get("row") for line in run.predictions.first.items()}
     hidden = [line for line in missed.items() if line.get("row") not in above]
-    shown = within((card(line) for line in hidden[:MISSED]), 60_000)
+    shown = within((card(run, line) for line in hidden[:MISSED]), 60_000)
     said = f"{many(missed.seen, 'row')} of {run.predictions.total:,} went wrong"
     if not shown:
         return [tag("p", f"{said}: see the answers above.")]

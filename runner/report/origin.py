@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runner.report.configuration import configuration, plain
+from runner.report.lines import part
 from runner.report.markup import Markup, clipped, duration, is_number, many, tag, words
-from runner.report.read import Run, part
+from runner.report.read import Run
 from runner.report.svg import share_bar
 
 FILES = 30

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import heapq
 import json
-import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from runner.report.kinds import Kind, kinds
+from runner.report.lines import Known, Least, part, whole
 from runner.report.markup import is_number
 
 SHOWN = 24  # answers kept for the page
-EXTREMES = 8  # rows kept at either end of an evaluation
-BINS_PER_DECADE = 40  # of perplexity: a bin is 6 % wide
+NEIGHBOURS = 6  # rows of which the nearest others are shown
 CONFIG = 2_000_000  # characters of config.yaml that are read: a megabyte of YAML takes seconds
-PASSED = ("well_formed", "exact_match")  # scores of which 0 is a mistake
 
 
 @dataclass
@@ -33,6 +31,7 @@ class Run:
     status: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     timing: dict[str, Any] = field(default_factory=dict)
+    card: dict[str, Any] = field(default_factory=dict)  # of the data
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)  # name: (step, value)
     predictions: Predictions = field(default_factory=lambda: Predictions())
     problems: list[str] = field(default_factory=list)  # what could not be read
@@ -61,44 +60,22 @@ class Run:
         return bool(known.get("do_sample") or "rule" in known or new or training not in (None, "none"))
 
 
-class Least:
-    """The items with the smallest keys of a stream, in memory for `limit` of them."""
-
-    def __init__(self, limit: int):
-        self.limit = limit
-        self.heap: list[tuple[float, int, Any]] = []
-        self.seen = 0
-
-    def add(self, key: float, item: Any) -> None:
-        """Keep the item if its key is among the smallest; earlier items win ties."""
-        self.seen += 1
-        entry = (-key, -self.seen, item)
-        if len(self.heap) < self.limit:
-            heapq.heappush(self.heap, entry)
-        elif entry > self.heap[0]:
-            heapq.heapreplace(self.heap, entry)
-
-    def items(self) -> list[Any]:
-        """The kept items, smallest key first."""
-        return [item for _, _, item in sorted(self.heap, key=lambda entry: entry[:2], reverse=True)]
-
-
 @dataclass
 class Predictions:
     """One pass over predictions.jsonl in constant memory."""
 
+    known: Known = field(default_factory=Known)
     total: int = 0
     first: Least = field(default_factory=lambda: Least(SHOWN))  # by row
-    missed: Least = field(default_factory=lambda: Least(SHOWN))  # rows with a score of PASSED at 0
-    hardest: Least = field(default_factory=lambda: Least(EXTREMES))  # by perplexity, largest first
-    easiest: Least = field(default_factory=lambda: Least(EXTREMES))
-    histogram: Counter[int] = field(default_factory=Counter)  # of log10(perplexity) * BINS_PER_DECADE
-    not_finite: int = 0  # rows whose perplexity is infinite or not a number
+    missed: Least = field(default_factory=lambda: Least(SHOWN))  # rows that are mistakes
+    kinds: list[Kind] = field(init=False)
 
-    @property
-    def likelihood(self) -> bool:
-        """Whether the rows were scored for their likelihood instead of being answered."""
-        return bool(self.histogram or self.not_finite)
+    def __post_init__(self) -> None:
+        self.kinds = kinds(self.known)
+
+    def kind_of(self, line: Mapping[str, Any]) -> Kind | None:
+        """The kind that a line is of."""
+        return next((kind for kind in self.kinds if kind.takes(line)), None)
 
     def add(self, line: dict[str, Any]) -> None:
         """Take one line of predictions.jsonl into account."""
@@ -106,21 +83,11 @@ class Predictions:
         place = float(row) if is_number(row) else float(self.total)
         self.total += 1
         self.first.add(place, line)
-        if any(part(line, "scores").get(name) == 0 for name in PASSED):
+        if any(part(line, "scores").get(name) == 0 for name in self.known.passed):
             self.missed.add(place, line)
-        perplexity = part(line, "prediction").get("perplexity")
-        if is_number(perplexity) and perplexity > 0:
-            self.histogram[math.floor(math.log10(perplexity) * BINS_PER_DECADE)] += 1
-            self.hardest.add(-perplexity, line)
-            self.easiest.add(perplexity, line)
-        elif perplexity is not None:
-            self.not_finite += 1
-
-
-def part(mapping: Any, key: str) -> dict[str, Any]:
-    """The mapping under a key of a mapping; empty when there is none."""
-    value = mapping.get(key) if isinstance(mapping, dict) else None
-    return value if isinstance(value, dict) else {}
+        kind = self.kind_of(line)
+        if kind is not None:
+            kind.add(line)
 
 
 def read_run(directory: Path) -> Run:
@@ -137,10 +104,12 @@ def read_run(directory: Path) -> Run:
     run.status = _mapping(run, "status.json", json.loads)
     run.metrics = _mapping(run, "metrics.json", json.loads, needed=False)
     run.timing = _mapping(run, "timing.json", json.loads, needed=False)
+    run.card = _mapping(run, "data_card.json", json.loads, needed=False)
     overrides = directory / "overrides.txt"
     if overrides.is_file():
         lines = overrides.read_text("utf-8", "replace").splitlines()
         run.overrides = [line.strip() for line in lines if line.strip()]
+    run.predictions = Predictions(_known(run))
     for line in _lines(run, "predictions.jsonl"):
         run.predictions.add(line)
     for line in _lines(run, "training.jsonl"):
@@ -149,6 +118,28 @@ def read_run(directory: Path) -> Run:
                 if name not in ("step", "epoch") and isinstance(value, int | float):
                     run.curves.setdefault(name, []).append((float(line["step"]), float(value)))
     return run
+
+
+def _known(run: Run) -> Known:
+    """What helps to read predictions.jsonl."""
+    task = part(run.config, "task")
+    target = task.get("target")
+    names = [part(run.metrics, name).get("passed") for name in run.metrics]
+    return Known(
+        columns=tuple(part(task, "columns")),
+        target=target if isinstance(target, str) else None,
+        passed=tuple(dict.fromkeys(name for name in names if isinstance(name, str))),
+        neighbours=dict(islice(_neighbours(run), NEIGHBOURS)),
+    )
+
+
+def _neighbours(run: Run) -> Iterator[tuple[int, list[tuple[int, float]]]]:
+    for line in _lines(run, "neighbours.jsonl"):
+        near = line.get("neighbours")
+        known = [one for one in near if isinstance(one, dict)] if isinstance(near, list) else []
+        pairs = [(one["row"], one["cosine"]) for one in known if whole(one.get("row")) and is_number(one.get("cosine"))]
+        if whole(line.get("row")) and pairs:
+            yield line["row"], pairs
 
 
 def _yaml(text: str) -> Any:

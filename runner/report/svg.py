@@ -59,8 +59,8 @@ def line_chart(title: str, series: Sequence[Series], width: int = 640, height: i
     start = min(xs) if min(xs) > max(xs) / 4 else 0.0
     frame = Frame(width, height, start, max(xs), low if low == 0 else low - room, high + room)
     described = "; ".join(f"{s.name} from {number(s.points[0][1])} to {number(s.points[-1][1])}" for s in series)
-    return _picture(
-        title, described, frame, _axes(frame), join(_line(frame, one) for one in series), _places(frame, series)
+    return picture(
+        title, described, frame, axes(frame), join(_line(frame, one) for one in series), _places(frame, series)
     )
 
 
@@ -101,9 +101,9 @@ def histogram(title: str, bins: Mapping[int, int], per_decade: int, width: int =
         bars.append(tag("g", tag("title", text), hit, bar, class_="at"))
     marks = _decades(*ends)
     axes = [tag("line", class_="axis", x1=frame.left, x2=width - frame.right, y1=frame.y(0), y2=frame.y(0))]
-    axes += [_label_below(frame, math.log10(mark), f"{mark:,g}") for mark in marks]
-    axes += [_label_left(frame, mark) for mark in ticks(0, frame.high_y, 3) if mark == int(mark)]
-    return _picture(title, f"{many(sum(counts.values()), 'row')}", frame, join(axes), join(bars))
+    axes += [label_below(frame, math.log10(mark), f"{mark:,g}") for mark in marks]
+    axes += [label_left(frame, mark) for mark in ticks(0, frame.high_y, 3) if mark == int(mark)]
+    return picture(title, f"{many(sum(counts.values()), 'row')}", frame, join(axes), join(bars))
 
 
 def interval(value: float, low: float, high: float) -> Markup:
@@ -137,7 +137,8 @@ def share_bar(share: float) -> Markup:
                viewBox="0 0 100 8", preserveAspectRatio="none", aria_hidden="true")  # fmt: skip
 
 
-def _picture(title: str, described: str, frame: Frame, *content: Markup) -> Markup:
+def picture(title: str, described: str, frame: Frame, *content: Markup) -> Markup:
+    """The picture with its title and description for those who cannot see it."""
     size = f"0 0 {frame.width:g} {frame.height:g}"
     return tag("svg", tag("title", title), tag("desc", described), *content, class_="chart", viewBox=size, role="img")
 
@@ -149,21 +150,24 @@ def _round_up(value: float) -> float:
     return next((power * m for m in (1, 1.5, 2, 3, 5) if power * m >= value * 1.02), power * 10)
 
 
-def _axes(frame: Frame) -> Markup:
+def axes(frame: Frame) -> Markup:
+    """Grid lines with their values, and the values below."""
     lines = []
     for mark in ticks(frame.low_y, frame.high_y, 5 if frame.height > 200 else 3):
         place = frame.y(mark)
         lines.append(tag("line", class_="grid", x1=frame.left, x2=frame.width - frame.right, y1=place, y2=place))
-        lines.append(_label_left(frame, mark))
+        lines.append(label_left(frame, mark))
     marks = ticks(frame.low_x, frame.high_x, 5 if frame.width > 400 else 3)
-    return join([*lines, *(_label_below(frame, mark, f"{mark:,.12g}") for mark in marks)])
+    return join([*lines, *(label_below(frame, mark, f"{mark:,.12g}") for mark in marks)])
 
 
-def _label_left(frame: Frame, value: float) -> Markup:
+def label_left(frame: Frame, value: float) -> Markup:
+    """A value at its height."""
     return tag("text", f"{value:,.6g}", x=frame.left - 8, y=frame.y(value) + 4, text_anchor="end")
 
 
-def _label_below(frame: Frame, place: float, text: str) -> Markup:
+def label_below(frame: Frame, place: float, text: str) -> Markup:
+    """A text below a place."""
     return tag("text", text, x=frame.x(place), y=frame.height - frame.bottom + 20, text_anchor="middle")
 
 

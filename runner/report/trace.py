@@ -29,7 +29,7 @@ def traces(run: Run) -> Markup:
         for place, steps in enumerate(recorded[:SEQUENCES]):
             if isinstance(steps, list) and steps:
                 name = f"row {line.get('row', '?')}" + (f", sequence {place + 1}" if several else "")
-                strips.append(_strip(name, prompt_of(line), [step for step in steps if isinstance(step, dict)]))
+                strips.append(_strip(name, prompt_of(run, line), [step for step in steps if isinstance(step, dict)]))
     strips = within(strips[:ROWS], SIZE)
     if not strips:
         return Markup("")

@@ -66,7 +66,7 @@ STATUS = {
 }
 
 METRICS = {
-    "well_formed": {"value": 0.97, "low": 0.93, "high": 0.99, "n": 200},
+    "well_formed": {"value": 0.97, "low": 0.93, "high": 0.99, "n": 200, "baselines": {}, "passed": "well_formed"},
     "distinct": {"value": 0.61, "low": 0.52, "high": 0.70, "n": 200},
     "tokens": {"value": 31.4, "low": 28.9, "high": 33.9, "n": 200},
 }

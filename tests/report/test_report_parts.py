@@ -2,8 +2,8 @@
 
 import pytest
 
+from runner.report.lines import Least
 from runner.report.markup import clipped, duration, escaped, number, tag, within
-from runner.report.read import Least
 from runner.report.svg import Series, histogram, line_chart, thinned, ticks
 from runner.report.verse import prompt_length, verse
 
