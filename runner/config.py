@@ -271,6 +271,9 @@ def problems(config: Config) -> list[str]:
     if config.trains and config.train.metric not in {"loss", *task.evaluate.numbers}:
         known = ", ".join(dict.fromkeys(["loss", *task.evaluate.numbers]))
         found.append(f"train.metric  {config.train.metric} is no number of task {task.name}; known: {known}")
+    elif config.trains and config.train.metric != "loss" and not task.taught_rows_evaluate:
+        columns = ", ".join(task.evaluate.encode.columns)
+        found.append(f"train.metric  must be loss: task.teach reads other columns than the evaluation ({columns})")
     return found
 
 

@@ -67,6 +67,11 @@ class Task:
     target: str | None = None
     teach: Teach | None = None  # None: runs, but cannot be fine-tuned
 
+    @property
+    def taught_rows_evaluate(self) -> bool:
+        """Whether the rows that teach hold all that is evaluated."""
+        return self.teach is not None and set(self.evaluate.encode.columns) <= set(self.teach.columns)
+
     @staticmethod
     def build(config: TaskConfig) -> Task:
         """The task that the configuration describes; raises ConfigError."""

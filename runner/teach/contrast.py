@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from runner.encode.each import Each
 from runner.metrics.labels import place, real
+from runner.teach.pretraining import SENTENCE
 from runner.types import Features, Inputs, Model, Row, Teach
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Contrast(Teach):
     """Texts that belong together come to lie close.
 
     Fields:
-        of: the columns of the two texts; of a third, a text that does not belong to the first (in_batch, triplet).
+        of: the columns of the two texts; of a third, a text that does not belong to the first (in_batch, triplet). One
+            column alone: two neighbouring sentences of its texts belong together.
         by: in_batch (each first text finds its second among all of the step: Henderson 2017), cosine (squared
             difference between cosine and the column `score`, brought to 0..1), triplet (the second is nearer than the
             third by a margin: Schroff 2015).
@@ -53,8 +55,9 @@ class Contrast(Teach):
             raise ValueError(f"by must be one of {', '.join(LOSSES)}, but got {self.by}")
         if not (self.temperature > 0 and self.scale > 0 and self.margin >= 0):
             raise ValueError("temperature > 0, scale > 0 and margin >= 0 must hold")
-        if len(self.of) != 3 if self.by == "triplet" else not 2 <= len(self.of) <= 3:
-            raise ValueError(f"of must name {'three' if self.by == 'triplet' else 'two or three'} columns of texts")
+        counts = {"in_batch": (1, 2, 3), "cosine": (2,), "triplet": (3,)}[self.by]
+        if len(self.of) not in counts:
+            raise ValueError(f"of must name {' or '.join(map(str, counts))} columns of texts, but names {len(self.of)}")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -63,7 +66,9 @@ class Contrast(Teach):
 
     def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
         """input_ids (token_type_ids): a list of lists of T ints, one a text; labels: the score, or 0."""
-        encode, remaining = Each(self.of, self.prefixes, self.tokens), iter(rows)
+        alone = len(self.of) == 1
+        encode = Each(["first", "second"] if alone else self.of, self.prefixes, self.tokens)
+        remaining = _neighbours(rows, self.of[0]) if alone else iter(rows)
         while chunk := list(islice(remaining, CHUNK)):
             for row, features in zip(chunk, encode(model, chunk), strict=True):
                 names = [name for name in features[0] if name != "aside"]
@@ -80,3 +85,12 @@ class Contrast(Teach):
     def items(self, inputs: Inputs) -> int:
         """Rows."""
         return len(inputs["labels"])
+
+
+def _neighbours(rows: Iterable[Row], column: str) -> Iterator[Row]:
+    """Two sentences of each text that has two, which ones by its place in the data."""
+    for row in rows:
+        sentences = SENTENCE.findall(row[column])
+        if len(sentences) > 1:
+            at = row["row"] % (len(sentences) - 1)
+            yield {"row": row["row"], "first": sentences[at], "second": sentences[at + 1]}

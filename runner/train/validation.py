@@ -23,7 +23,8 @@ ROWS = 64  # examples of a step of which the loss is taken
 class Validation:
     """The numbers of the task, and the loss by which it is taught.
 
-    Where answers are generated, which takes long, and the loss is what chooses the best weights, it is the loss alone.
+    Where the loss chooses the best weights it is the loss alone, if answers are generated, which takes long, or if the
+    rows that teach do not hold what is evaluated.
     """
 
     task: Task
@@ -36,7 +37,7 @@ class Validation:
 
     def __call__(self, network: Any) -> dict[str, float]:
         """Numbers by name; the network is in evaluation mode."""
-        alone = self.task.evaluate.generates and self.train.metric == "loss"
+        alone = self.train.metric == "loss" and (self.task.evaluate.generates or not self.task.taught_rows_evaluate)
         found = {} if alone else dict(self.numbers(network))
         return found if "loss" in found else {"loss": self._loss(network)} | found
 
