@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runner.engine.forward import pad_rows
 from runner.engine.packed import positions
 from runner.types import IGNORED, Features, Inputs
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 LIKE = 0.9  # texts share a micro-batch when none is shorter than this share of the longest
 
@@ -22,7 +19,7 @@ class Layout:
 
     Fields:
         batching: packed (texts side by side in a row, no padding), length (micro-batches of like lengths), padded
-            (one batch, as long as the longest text).
+            (one batch, as long as the longest text; of questions with choices one for each number of choices).
         tokens: most tokens in a micro-batch, padding included (packed, length).
         pad: token id that fills rows.
     """
@@ -39,8 +36,8 @@ class Layout:
         examples = sorted(features, key=_length, reverse=True)
         if self.batching == "packed":
             return {"micro": [self._side_by_side(group) for group in self._even(examples)]}
-        groups = [examples] if self.batching == "padded" else self._alike(examples)
-        return {"micro": [self._padded(group) for group in groups]}
+        groups = _by_choices(examples) if self.batching == "padded" else self._alike(examples)
+        return {"micro": [pad_rows(group, self.pad, labels=True) for group in groups]}
 
     def _even(self, examples: list[Features]) -> list[list[Features]]:
         """As few groups as the budget allows, of about the same number of tokens."""
@@ -80,15 +77,18 @@ class Layout:
         rows["position_ids"] = positions(lengths)
         return {name: torch.tensor([row]) for name, row in rows.items()} | {"lengths": lengths}
 
-    def _padded(self, examples: list[Features]) -> dict[str, Tensor]:
-        """Examples with choices are padded to the same number of them; a choice that is none is all padding."""
-        return pad_rows(examples, self.pad, labels=True)
-
 
 def _length(example: Features) -> int:
     """Tokens of the longest of its texts."""
     ids = example["input_ids"]
     return max(map(len, ids)) if isinstance(ids[0], list) else len(ids)
+
+
+def _by_choices(examples: list[Features]) -> list[list[Features]]:
+    groups: dict[int, list[Features]] = {}
+    for example in examples:
+        groups.setdefault(_choices(example), []).append(example)
+    return list(groups.values())
 
 
 def _choices(example: Features) -> int:

@@ -16,8 +16,10 @@ from transformers import (
 )
 
 from runner.engine.packed import side_by_side, why_not_side_by_side
+from runner.teach.causal import Causal
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
+from tests.tasks import made
 
 TEXTS = [[2, 7, 8, 9, 3], [2, 5, 3], [2, 6, 7, 8, 9, 10, 11, 3], [2, 9, 9, 3], [2, 10, 3]]
 
@@ -27,34 +29,34 @@ def network(kind):
     sizes = {"vocab_size": 16, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
     if kind == "gpt2":
         config = GPT2Config(n_positions=32, n_embd=16, n_layer=2, n_head=2, **sizes)
-        made = GPT2LMHeadModel(config)
+        one = GPT2LMHeadModel(config)
     else:
         config = LlamaConfig(
             hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
             max_position_embeddings=32, **sizes,
         )  # fmt: skip
-        made = LlamaForCausalLM(config)
-    return made.eval()
+        one = LlamaForCausalLM(config)
+    return one.eval()
 
 
-def gradient(made, layout):
+def gradient(network, layout):
     """Of the mean loss over all predicted tokens, whatever the layout."""
-    made.zero_grad()
+    network.zero_grad()
     batch = layout([{"input_ids": text} for text in TEXTS])
     predicted = sum(len(text) - 1 for text in TEXTS)
     for micro in batch["micro"]:
         lengths = micro.pop("lengths", None)
-        with side_by_side(made, lengths) if lengths else nullcontext():
-            made(**micro, num_items_in_batch=predicted, use_cache=False).loss.backward()
-    return torch.cat([p.grad.flatten() for p in made.parameters()])
+        with side_by_side(network, lengths) if lengths else nullcontext():
+            network(**micro, num_items_in_batch=predicted, use_cache=False).loss.backward()
+    return torch.cat([p.grad.flatten() for p in network.parameters()])
 
 
 @pytest.mark.parametrize("kind", ["gpt2", "llama"])
 @pytest.mark.parametrize("batching", ["length", "packed"])
 def test_the_gradient_does_not_depend_on_the_layout(kind, batching):
-    made = network(kind)
-    expected = gradient(made, Layout("padded", tokens=1000, pad=0))
-    found = gradient(made, Layout(batching, tokens=16, pad=0))
+    one = network(kind)
+    expected = gradient(one, Layout("padded", tokens=1000, pad=0))
+    found = gradient(one, Layout(batching, tokens=16, pad=0))
     assert torch.allclose(found, expected, atol=1e-6)
 
 
@@ -101,11 +103,43 @@ def test_a_recurrent_network_does_not_take_texts_side_by_side():
 
 
 def test_the_network_is_left_as_it_was():
-    made = network("gpt2").train()
-    assert why_not_side_by_side(made) is None
-    assert made.training and made.config._attn_implementation == "sdpa"
+    one = network("gpt2").train()
+    assert why_not_side_by_side(one) is None
+    assert one.training and one.config._attn_implementation == "sdpa"
+
+
+@pytest.mark.parametrize("batching, shapes", [
+    ("padded", [(2, 2, 5), (1, 3, 4)]),
+    ("length", [(1, 2, 5), (1, 3, 4), (1, 2, 3)]),
+])  # fmt: skip
+def test_questions_share_a_micro_batch_with_those_of_as_many_choices(batching, shapes):
+    two, three, short = [[2, 5, 6, 7, 3], [2, 3]], [[2, 5, 6, 3], [2, 3], [2, 9, 3]], [[2, 3], [2, 8, 3]]
+    examples = [{"input_ids": ids, "labels": at % 2} for at, ids in enumerate((short, three, two))]
+    micro = Layout(batching, tokens=100, pad=0)(examples)["micro"]
+    assert [tuple(inputs["input_ids"].shape) for inputs in micro] == shapes
+    assert sum(inputs["labels"].tolist() == [0] for inputs in micro) == (0 if batching == "padded" else 2)
+    assert int(sum(inputs["attention_mask"].sum() for inputs in micro)) == 7 + 9 + 5
+    assert micro[0]["input_ids"][0].tolist() == [[2, 5, 6, 7, 3], [2, 3, 0, 0, 0]]
+
+
+def test_a_corpus_gives_examples_back_whole_whatever_their_shape():
+    examples = [
+        {"input_ids": [[2, 5, 3], [2, 3]], "labels": 0.25, "number": 7},
+        {"input_ids": [[2, 3], [], [2, 6, 7, 8, 3]], "labels": -1.0, "number": -100},
+    ]
+    corpus = Corpus(iter(examples))
+    assert [corpus[at] for at in range(len(corpus))] == examples
+    assert (len(corpus), corpus.tokens) == (2, 12)
+    assert (len(Corpus([])), Corpus([]).tokens) == (0, 0)
 
 
 def test_long_texts_are_cut_so_that_each_token_is_predicted_once():
-    corpus = Corpus([{"input_ids": [1, 2, 3, 4, 5, 6]}, {"input_ids": [7, 8]}], block=3)
-    assert [corpus[i]["input_ids"] for i in range(len(corpus))] == [[1, 2, 3], [3, 4, 5], [5, 6], [7, 8]]
+    model = made.model("AutoModelForCausalLM", "gpt2")
+    model.context = 3
+    ids = model.processor.convert_tokens_to_ids
+    pieces = list(Causal()(model, [{"text": "he sings well good"}, {"text": ""}, {"text": "fish"}]))
+    assert [one["input_ids"] for one in pieces] == [
+        ids(["[CLS]", "he", "sings"]), ids(["sings", "well", "good"]), ids(["good", "[SEP]"]),
+        ids(["[CLS]", "[SEP]"]),
+        ids(["[CLS]", "fish", "[SEP]"]),
+    ]  # fmt: skip
