@@ -102,7 +102,8 @@ def _run(config: Config, overrides: Sequence[str]) -> Result:
         result = run(config, terminal, overrides)
         if not result.fresh:
             terminal.phase(shown_again(config, result.directory))
-            terminal.again(result.lines())
+            if config.answers:
+                terminal.again(result.lines())
     finally:
         terminal.close()
     for told in "", *summary(result.directory, result.metrics):

@@ -34,7 +34,7 @@ def answer(this: Run, model: Any) -> None:
             raise _stopped(this, done)
         show()
         for batch in predictor.answers(split, kept):
-            for answered in batch:
+            for answered in batch if this.config.answers else ():
                 observer.answer(answered.row, answered.prediction)
             waiting += [as_record(answered) for answered in batch]
             done += len(batch)
@@ -68,7 +68,7 @@ def _tell_counts(this: Run, counts: Mapping[str, int], seconds: float) -> None:
 
 
 def _verb(this: Run) -> str:
-    return "generating" if this.way.generates else "scoring"
+    return "generating" if this.way.generates else "answering" if this.config.answers else "scoring"
 
 
 def _rate(predictor: Any, start: float) -> str:

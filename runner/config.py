@@ -155,6 +155,11 @@ class Config:
         return bool(way.get("generates", False))
 
     @property
+    def answers(self) -> bool:
+        """Whether what is said of each row is an answer for people, and no step on the way to a number."""
+        return self.generates or not self.evaluates
+
+    @property
     def on_long_row(self) -> str:
         """What is done with a row longer than the context: a prompt without its beginning may be another question."""
         return self.data.on_long_row or ("error" if self.generates else "truncate")

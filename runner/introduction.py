@@ -38,7 +38,7 @@ def introduction(config: Config, task: Task, source: Any, splits: Mapping[str, S
         texts = _rows(splits["train"], "text", config)
         parts.append(f"{config.train.method} training on {texts}, {_length(config)}")
     rows = _rows(splits["rows"], "prompt" if way.generates else "text", config)
-    parts.append(rows if way.generates else f"evaluation on {rows}")
+    parts.append(f"evaluation on {rows}" if config.evaluates and not way.generates else rows)
     decoding = _expected(config, source) if way.generates else None
     if decoding is not None:
         parts.append(strategy(decoding))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.errors import visible
+from runner.phrase import phrase
 from runner.report.verse import prompt_length
 from runner.types import Row
 
@@ -48,15 +49,15 @@ class Terminal:
         self.console.print(visible(line), markup=False)
 
     def answer(self, row: Row, prediction: Any) -> None:
-        """Print a text that was generated, in the order of the rows if that takes no waiting; numbers come later."""
-        texts = prediction if isinstance(prediction, list) else [prediction]
-        if not all(isinstance(text, str | None) for text in texts):
+        """Print an answer in the order of the rows if that takes no waiting; numbers come later."""
+        texts = [one and phrase(one) for one in (prediction if isinstance(prediction, list) else [prediction])]
+        if prediction is not None and None in texts:
             return
         index = row.get("row", self.shown + len(self.held))
         if self.shown >= SHOWN:
             self.unshown += 1
         else:
-            self.held[index] = Held(str(row.get("text", "")), texts, time.monotonic())
+            self.held[index] = Held(_given(row), texts, time.monotonic())
             self._release()
 
     def again(self, lines: Iterator[Mapping[str, Any]]) -> None:
@@ -66,7 +67,7 @@ class Terminal:
 
     def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
         """Move the bar; off a terminal a line now and then."""
-        if name == "generating" and self.following is None:
+        if name in ("generating", "answering") and self.following is None:
             self.following = done  # rows kept from before have been shown
         self._release()
         new, now = name not in self.told, time.monotonic()
@@ -173,3 +174,12 @@ def _console() -> Any:
 
 def _of(done: int, total: int | None) -> str:
     return f"{done:,}/{'?' if total is None else f'{total:,}'}"
+
+
+def _given(row: Row) -> str:
+    """The texts of a row that its answer is about."""
+    texts = [
+        row[name] for name in ("question", "text", "source", "sentence1", "query") if isinstance(row.get(name), str)
+    ]
+    words = row.get("tokens")
+    return texts[0] if texts else " ".join(map(str, words)) if isinstance(words, list) else ""

@@ -145,14 +145,13 @@ def test_matrices_go_where_they_were_asked_for():
 
 
 @pytest.mark.parametrize("overrides", [("train=head",), ("train=full", "train.frozen_layers=1"), ("train=lora",)])
-def test_the_optimizer_holds_trained_weights_alone(overrides):
+def test_the_optimizer_holds_trained_weights_alone(overrides, tmp_path):
     from transformers import Trainer, TrainingArguments
 
     network = bert()
     _, trained, _ = adapted(network, *overrides)
-    optimizer = Trainer(
-        network, TrainingArguments(output_dir="unused", report_to="none", use_cpu=True)
-    ).create_optimizer()
+    arguments = TrainingArguments(output_dir=str(tmp_path), report_to="none", use_cpu=True)
+    optimizer = Trainer(network, arguments).create_optimizer()
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert held == {id(p) for n, p in network.named_parameters() if n in trained}
 
