@@ -69,8 +69,10 @@ class Task:
 
     @property
     def taught_rows_evaluate(self) -> bool:
-        """Whether the rows that teach hold all that is evaluated."""
-        return self.teach is not None and set(self.evaluate.encode.columns) <= set(self.teach.columns)
+        """Whether the rows that teach hold all that is evaluated, if they have what is optional."""
+        if self.teach is None:
+            return False
+        return set(self.evaluate.encode.columns) <= {*self.teach.columns, *self.teach.optional}
 
     @staticmethod
     def build(config: TaskConfig) -> Task:

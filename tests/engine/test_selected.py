@@ -43,6 +43,7 @@ def inputs(kind):
     return given | ({"decoder_input_ids": ids} if kind in ("bart", "t5") else {})
 
 
+GEMMA = {"head_dim": 16, "num_key_value_heads": 1, "final_logit_softcapping": 2.0}
 WHERE = torch.tensor([[0, 1, 0, 1, 0, 1], [1, 0, 1, 0, 0, 0], [0, 0, 0, 0, 0, 0]]).bool()
 
 
@@ -109,7 +110,7 @@ def test_the_loss_of_hidden_tokens_is_the_librarys(kind):
 @pytest.mark.parametrize("name, config", [
     ("GPT2LMHeadModel", lambda: made.config("gpt2")),
     ("CohereForCausalLM", lambda: transformers.CohereConfig(**SMALL, logit_scale=0.3)),
-    ("Gemma2ForCausalLM", lambda: transformers.Gemma2Config(**SMALL, head_dim=16, num_key_value_heads=1, final_logit_softcapping=2.0)),
+    ("Gemma2ForCausalLM", lambda: transformers.Gemma2Config(**SMALL | GEMMA)),
 ])  # fmt: skip
 def test_the_loss_of_next_tokens_is_the_librarys_whatever_happens_behind_the_head(name, config):
     torch.manual_seed(0)
