@@ -13,7 +13,7 @@ from runner.report.verse import prompt_length
 
 SEQUENCES = 6  # returned sequences of a row that are shown
 SIZE = 150_000  # bytes of all answers
-FEW = 6  # answers that are shown where numbers come first
+FEW = 8  # answers that are shown where figures show others
 DRAWN = 450_000  # bytes of what all answers come to
 
 
@@ -23,7 +23,15 @@ def answers(run: Run) -> Markup:
     if not total:
         return tag("section", tag("h2", "Answers"), tag("p", _nothing(run), class_="quiet"), id="answers")
     first = run.predictions.first.items()
-    cards = list(within((card(run, line) for line in (first[:FEW] if numbers_first(run) else first)), SIZE))
+    cards = list(
+        within(
+            (
+                card(run, line)
+                for line in (first[:FEW] if any(kind.scored for kind in run.predictions.kinds) else first)
+            ),
+            SIZE,
+        )
+    )
     more = total - len(cards)
     rest = Markup("")
     if more:
@@ -67,12 +75,12 @@ def card(run: Run, line: Mapping[str, Any]) -> Markup:
     poem = any('class="verse"' in text for text in texts)
     long = not poem and max(len(text) for text in texts) > (600 if kind is None else 6_000)
     scores = part(line, "scores")
-    told = (
-        {name: scores[name] for name in (*run.predictions.known.passed, *kind.told) if name in scores}
-        if kind
-        else scores
+    passed = {name: scores[name] for name in run.predictions.known.passed if name in scores}
+    told = kind.told(line) if kind else {}
+    shown = (
+        {name: value for name, value in passed.items() if name not in map(str.lower, told)} | told if kind else scores
     )
-    caption = [tag("span", f"row {line.get('row', '?')}"), *(_score(run, name, value) for name, value in told.items())]
+    caption = [tag("span", f"row {line.get('row', '?')}"), *(_score(run, name, value) for name, value in shown.items())]
     return tag("figure", *texts, tag("figcaption", *caption), class_="card wide" if long else "card")
 
 

@@ -24,7 +24,7 @@ TRACEBACK = 20_000  # characters, from the end
 SECTIONS = {
     "answers": "answers",
     "numbers": "numbers",
-    "drawn": "right and wrong",
+    "drawn": "",  # as its heading
     "training": "training",
     "steps": "step by step",
     "look": "worth a look",
@@ -73,7 +73,7 @@ def header(run: Run, sections: list[Markup]) -> Markup:
     task, checkpoint = _task(run), _checkpoint(run)
     badge = tag("span", run.state, class_=f"badge {run.state if run.state.isalpha() else ''}")
     links = [
-        tag("a", name, href=f"#{place}")
+        tag("a", _heading(section) if place == "drawn" else name, href=f"#{place}")
         for section in sections
         for place, name in SECTIONS.items()
         if section.startswith(f'<section id="{place}">')
@@ -126,6 +126,11 @@ def _missed(run: Run) -> list[Markup]:
         tag("p", f"{said}; {len(shown)} that are not among the answers above:"),
         tag("div", *shown, class_="answers"),
     ]
+
+
+def _heading(section: Markup) -> Markup:
+    """What a section is called, in lower case."""
+    return Markup(section.partition("<h2>")[2].partition("<")[0].lower())
 
 
 def _banner(run: Run) -> Markup | None:

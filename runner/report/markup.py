@@ -11,6 +11,13 @@ from typing import Any, TypeGuard
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # not allowed in HTML text
 
 
+SPELLED = {
+    **{name: name.upper() for name in ("f1", "mcc", "auroc", "ece", "mse", "bleu", "ter", "mrr")},
+    **{"chrf": "chrF", "ndcg": "nDCG"},
+    **{f"rouge{kind}": f"ROUGE-{kind}" for kind in ("1", "2", "L", "Lsum")},
+}
+
+
 class Markup(str):
     """Text that is HTML already; every other string is escaped when it enters the page."""
 
@@ -97,8 +104,9 @@ def duration(seconds: Any) -> str:
 
 
 def words(name: str) -> str:
-    """A name of the code as words: `well_formed` is well-formed, `bits_per_byte` is bits per byte."""
-    return name.replace("well_formed", "well-formed").replace("_", " ")
+    """A name of the code as words: `well_formed` is well-formed, `bits_per_byte` bits per byte, `f1` F1."""
+    name = name.replace("well_formed", "well-formed").replace("entities_correct", "all entities right")
+    return " ".join(SPELLED.get(word, word) for word in name.split("_"))
 
 
 def many(count: int, noun: str) -> str:

@@ -145,7 +145,9 @@ def _names(frame: Frame, names: tuple[str, str]) -> Markup:
     """What the axes are."""
     middle = frame.left + (frame.width - frame.left - frame.right) / 2
     below = tag("text", names[0], x=middle, y=frame.height - 6, text_anchor="middle", class_="named")
-    return join([below, tag("text", names[1], x=frame.left + 6, y=frame.top + 4, class_="named")])
+    height = frame.top + (frame.height - frame.top - frame.bottom) / 2
+    turned = f"rotate(-90 14 {height:g})"
+    return join([below, tag("text", names[1], x=14, y=height, text_anchor="middle", transform=turned, class_="named")])
 
 
 def _ends(values: Sequence[float]) -> tuple[float, float]:

@@ -43,6 +43,8 @@ def around(text: str, start: int, end: int) -> tuple[int, int]:
     first, last = max(0, start - AROUND), min(len(text), end + AROUND)
     while 0 < first < start and not text[first - 1].isspace() and first > start - AROUND - 12:
         first -= 1
+    while end < last < len(text) and not text[last].isspace() and last < end + AROUND + 12:
+        last += 1
     return first, last
 
 

@@ -29,6 +29,7 @@ class Mark:
     kind: str
     state: str = ""  # of SIGNS; empty where the gold is not known
     told: str = ""
+    gold: str = ""  # what is right, where this is wrong
 
 
 class Entities(Kind):
@@ -79,7 +80,8 @@ class Entities(Kind):
             if mark.start >= place and mark.start < TEXT:
                 pieces += [text[place : mark.start], self._mark(mark, text[mark.start : mark.end])]
                 place = mark.end
-        rest = clipped(text[place:], max(TEXT - place, 0))
+        cut = "" if isinstance(part(line, "input").get("tokens"), list | None) else " …"
+        rest = clipped(text[place:], max(TEXT - place, 0)) + cut
         return tag("p", *pieces, rest, class_="prose tagged", lang=language(text), dir="auto")
 
     def drawn(self) -> Iterable[Markup]:
@@ -102,34 +104,38 @@ class Entities(Kind):
 
     def _marks(self, line: Line, words: Sequence[str]) -> Iterable[Mark]:
         """The entities found, and those of the gold that they do not touch."""
-        found, gold = _entities(line), self._gold(line, words)
+        text, found, gold = " ".join(words), _entities(line), self._gold(line, words)
         if gold is None:
             return [Mark(one["start"], one["end"], one["type"], told=_score(one)) for one in found]
-        right = set(gold)
+        known, entities = gold
         marks = []
         for one in found:
             here = (one["start"], one["end"], one["type"])
-            others = [kind for start, end, kind in gold if start < one["end"] and one["start"] < end]
-            state = "right" if here in right else "wrong" if others else "invented"
-            told = f"gold: {', '.join(others)}" if state == "wrong" else MEANING[state]
-            marks.append(Mark(*here, state, f"{told} {_score(one)}".strip()))
-        free = [g for g in gold if not any(g[0] < one["end"] and one["start"] < g[1] for one in found)]
+            others = [other for other in entities if other[0] < one["end"] and one["start"] < other[1]]
+            state = "right" if here in entities else "wrong" if others else "invented"
+            state = state if one["end"] <= known else ""
+            told = f"{MEANING.get(state, '')} {_score(one)}".strip()
+            marks.append(Mark(*here, state, told, _golds(here, others, text)))
+        free = [g for g in entities if not any(g[0] < one["end"] and one["start"] < g[1] for one in found)]
         return [*marks, *(Mark(*one, "missed", MEANING["missed"]) for one in free)]
 
-    def _gold(self, line: Line, words: Sequence[str]) -> list[tuple[int, int, str]] | None:
-        """First and last characters (exclusive) and types of the entities of the row's own tags."""
+    def _gold(self, line: Line, words: Sequence[str]) -> tuple[int, list[tuple[int, int, str]]] | None:
+        """How many characters the row's own tags are known for; first and last character and type of their entities."""
         tags = part(line, "prediction").get("gold") or listed(part(line, "input").get("tags"))
-        if not isinstance(tags, list) or not words or not all(isinstance(tag, str) for tag in tags):
+        if not isinstance(tags, list) or not (tags and words) or not all(isinstance(tag, str) for tag in tags):
             return None
         starts = [0]
         for word in words:
             starts.append(starts[-1] + len(word) + 1)
         spans = [(first, last, kind) for kind, first, last in chunks(tags) if last < len(words)]
-        return [(starts[first], starts[last + 1] - 1, kind) for first, last, kind in spans] if tags else None
+        known = starts[min(len(tags), len(words))] - 1
+        return known, [(starts[first], starts[last + 1] - 1, kind) for first, last, kind in spans]
 
     def _mark(self, mark: Mark, text: str) -> Markup:
-        small = tag("small", f"{SIGNS.get(mark.state, '')} {mark.kind}".strip())
-        look = f"entity t{self._colour(mark.kind)} {mark.state}".strip()
+        right = f" · gold {mark.gold}" if mark.state == "wrong" else ""
+        small = tag("small", f"{SIGNS.get(mark.state, '')} {mark.kind}{right}".strip())
+        short = "short" if len(text) + len(right) < 36 else ""
+        look = " ".join(word for word in ("entity", f"t{self._colour(mark.kind)}", mark.state, short) if word)
         return tag(
             "span", clipped(text, 300), small, class_=look, title=f"{clipped(mark.kind, 40)} {mark.told}".strip()
         )
@@ -147,6 +153,12 @@ def _entities(line: Line) -> list[dict[str, Any]]:
         for one in line["prediction"]["entities"]
         if isinstance(one, dict) and "type" in one and whole(one.get("start")) and whole(one.get("end"))
     ]
+
+
+def _golds(here: tuple[int, int, str], golds: list[tuple[int, int, str]], text: str) -> str:
+    """The types of the gold entities, with their text where they end elsewhere."""
+    shown = [kind if (start, end) == here[:2] else f"{kind} “{text[start:end]}”" for start, end, kind in golds]
+    return clipped(", ".join(shown), 120)
 
 
 def _score(one: dict[str, Any]) -> str:

@@ -17,15 +17,13 @@ class Kind(Protocol):
 
     Fields:
         title: of the section that `drawn` makes.
-        numbers_first: whether numbers are the answer where rows were scored.
-        told: scores of a row that are told beside it, besides those that say whether it is right.
+        numbers_first: whether numbers and figures are the answer, not single rows, where there are some.
         known: what the other files of the run say.
         scored: rows that could be scored.
     """
 
     title: str = "Right and wrong"
     numbers_first: bool = False
-    told: tuple[str, ...] = ()
     known: Known
     scored: int
 
@@ -42,6 +40,10 @@ class Kind(Protocol):
 
     def shown(self, line: Line) -> Markup:
         """The input of one line and its answer."""
+
+    def told(self, line: Line) -> dict[str, float]:
+        """Numbers that are told beside a row, besides whether it is right."""
+        return {}
 
     def drawn(self) -> Iterable[Markup]:
         """Figures and tables of all lines; none where nothing was scored."""

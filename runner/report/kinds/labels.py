@@ -9,7 +9,7 @@ from typing import Any
 from runner.report.kinds.curves import Calibration, ErrorByLength, Ranked
 from runner.report.kinds.kind import EXTREMES, Kind, Line
 from runner.report.lines import Known, Least, part, shares, whole
-from runner.report.markup import Markup, is_number, join, many, tag, within
+from runner.report.markup import Markup, join, many, number, tag, within
 from runner.report.tables import confusion, found_table, probabilities
 from runner.report.texts import inputs
 
@@ -106,7 +106,6 @@ def examples(kind: Kind, title: str, kept: Least, told: str = "") -> Iterable[Ma
 
 def example(kind: Kind, line: Any) -> Markup:
     """One row with its number and what is told of it."""
-    scores = part(line, "scores")
-    told = [f"{name} {scores[name]:.3f}" for name in kind.told if is_number(scores.get(name))]
+    told = [f"{name} {number(value)}" for name, value in kind.told(line).items()]
     caption = [tag("span", text) for text in (f"row {line.get('row', '?')}", *told)]
     return tag("figure", kind.shown(line), tag("figcaption", *caption), class_="card")

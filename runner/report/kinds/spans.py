@@ -20,8 +20,6 @@ GOLDS = 6  # different gold answers that are shown
 class Spans(Kind):
     """{answer, start, end, score, n_best}."""
 
-    told = ("f1",)
-
     def __init__(self, known: Known):
         super().__init__(known)
         self.worst = Least(EXTREMES)
@@ -50,6 +48,11 @@ class Spans(Kind):
         questions = {name: text for name, text in texts.items() if text != context}
         asked = [tag("p", clipped(text, 500), class_="question", dir="auto") for text in questions.values()]
         return join([*asked, self._answer(prediction, context), self._golds(line), self._others(prediction)])
+
+    def told(self, line: Line) -> dict[str, float]:
+        """See Kind."""
+        f1 = part(line, "scores").get("f1")
+        return {"F1": f1} if is_number(f1) else {}
 
     def drawn(self) -> Iterable[Markup]:
         """See Kind."""

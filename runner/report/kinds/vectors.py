@@ -23,6 +23,7 @@ class Vectors(Kind):
     """{embedding: [...]}; vectors of tokens are only told."""
 
     title = "The texts as a map"
+    numbers_first = True
 
     def __init__(self, known: Known):
         super().__init__(known)

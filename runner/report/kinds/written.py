@@ -22,7 +22,6 @@ class Written(Kind):
     """A text, or several, beside one that is right."""
 
     title = "Near and far"
-    told = ("rougeL",)
 
     def __init__(self, known: Known):
         super().__init__(known)
@@ -56,8 +55,6 @@ class Written(Kind):
         """See Kind."""
         prediction = line["prediction"]
         texts = [prediction] if isinstance(prediction, str) else prediction
-        name, value = _nearness(part(line, "scores"))
-        near = f"{name} {value:.2f}" if value is not None and name == "chrF" else None
         references = answers_of(part(line, "input").get(self.known.target or ""))[:REFERENCES]
         golds = [
             tag(
@@ -75,9 +72,15 @@ class Written(Kind):
             if len(texts) > SEQUENCES
             else ""
         )
-        said = tag("small", near, class_="column") if near else ""
         given = tag("div", inputs(self.known.texts(line)), class_="source")
-        return join([given, *(text_of("", text) for text in texts[:SEQUENCES]), more, *golds, said])
+        return join([given, *(text_of("", text) for text in texts[:SEQUENCES]), more, *golds])
+
+    def told(self, line: Line) -> dict[str, float]:
+        """See Kind."""
+        scores = part(line, "scores")
+        name, value = _nearness(scores)
+        known = {name: value} if value is not None and name != "exact match" else {}
+        return known | ({"ROUGE-L": scores["rougeL"]} if is_number(scores.get("rougeL")) else {})
 
     def drawn(self) -> Iterable[Markup]:
         """See Kind."""
