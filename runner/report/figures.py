@@ -55,7 +55,7 @@ def _beside(estimate: dict[str, object]) -> Markup | None:
     """What the same number comes to without a model."""
     known = [(name, value) for name, value in part(estimate, "baselines").items() if is_number(value)][:4]
     shown = [tag("span", f"{clipped(words(name), 30)} {number(v)}", title=BASELINES.get(name)) for name, v in known]
-    return tag("small", join(shown, " · "), class_="baselines") if shown else None
+    return tag("small", join(shown, " "), class_="baselines") if shown else None
 
 
 def curves(run: Run) -> Markup:

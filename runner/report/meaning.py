@@ -7,7 +7,7 @@ MEANING = {
     "pseudo_perplexity": "the same of hidden tokens, each guessed from both sides; not comparable with perplexity",
     "loss": "nats a token; the logarithm of perplexity",
     "bits_per_byte": "to store the texts with this model; comparable between tokenizers",
-    "accuracy": "the share of guesses that were right: of tokens, rows or choices, whatever is guessed here",
+    "accuracy": "the share of guesses that were right, of tokens, rows or choices",
     "accuracy_5": "hidden tokens that were among the five most probable guesses",
     "token_accuracy": "words with the right tag; most are no part of an entity",
     "macro_f1": "F1 of each class, the mean of all; rare classes count as much as frequent ones",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from runner.report.markup import Markup, clipped, number, tag
@@ -122,7 +121,7 @@ def probabilities(
                 tag("i", mark),
                 tag("span", clipped(name, 200), class_="label"),
                 share_bar(value),
-                tag("b", _probability(value)),
+                tag("b", probability(value)),
                 class_=look,
             )
         )
@@ -130,6 +129,6 @@ def probabilities(
     return tag("ul", *rows, tag("li", f"and {left:,} more", class_="quiet") if left else None, class_="bars")
 
 
-def _probability(value: float) -> str:
-    """Three digits, and more where it is nearly certain: 0.9997."""
-    return number(value) if value <= 0.999 or value >= 1 else f"{math.floor(value * 1e4) / 1e4:.4f}"
+def probability(value: float) -> str:
+    """Three digits; what is nearly none or nearly certain is told as such."""
+    return "<0.001" if value < 0.0005 else ">0.999" if 0.9995 <= value < 1 else number(value)

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from tests.report.invented import answer, invented_trace, invented_training
+from tests.report.judged import EVERY, TASK, made
 
 FLAGS = (
     "--headless",
@@ -74,6 +75,13 @@ def test_the_poem_and_the_charts_are_in_the_document(chromium, full):
     assert 'data-tip="step 200\ntraining loss' in dom
     assert dom.count("<li>") >= len("照松，远水入云中。")
     assert re.search(r'<button type="button" data-copy="command">copy', dom)  # no longer hidden
+
+
+def test_answers_of_every_kind_are_drawn_without_complaint(chromium, run_directory):
+    made(run_directory, TASK, EVERY * 4, "correct")
+    done = chromium(run_directory.path / "report.html", "--dump-dom")
+    assert 'data-ready="yes"' in done.stdout and "CONSOLE" not in done.stderr, done.stderr
+    assert 'data-tip="4 rows: gold score 2.000, cosine 0.500"' in done.stdout
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["dark", "light"])

@@ -90,7 +90,7 @@ def test_more_classes_than_are_shown_are_counted(run_directory):
 def test_a_number_stands_beside_its_baselines(run_directory):
     run_directory.json("metrics.json", {"accuracy": {**SHARE, "baselines": {"majority": 0.501, "random": 0.5}}})
     page = run_directory.page()
-    assert "0.500 majority 0.501 · random 0.500 0.400 to 0.600" in told(page)
+    assert "0.500 majority 0.501 random 0.500 0.400 to 0.600" in told(page)
     assert 'title="always the most frequent answer"' in page
 
 

@@ -8,6 +8,7 @@ from runner.report.kinds.curves import Calibration, ErrorByLength, Ranked
 from runner.report.kinds.vectors import plane
 from runner.report.kinds.written import sentence_chrf
 from runner.report.lines import Known, Sample, listed
+from runner.report.tables import probability
 from tests.report.judged import (
     choice,
     fill,
@@ -115,8 +116,8 @@ def test_bins_of_confidence_are_open_below_and_closed_above():
 
 def test_precision_is_drawn_against_recall_from_the_highest_threshold_down():
     ranked = Ranked()
-    for probability, gold in ((0.9, "b"), (0.8, "a"), (0.7, "b")):
-        ranked.add({"a": 1 - probability, "b": probability}, gold)
+    for score, gold in ((0.9, "b"), (0.8, "a"), (0.7, "b")):
+        ranked.add({"a": 1 - score, "b": score}, gold)
     picture = ranked.drawn(["a", "b"])
     # thresholds: recall 1/2 at precision 1, 1/2 at 1/2, 1 at 2/3; x from 58 to 404, y from 256 (0) to 12 (1)
     assert "class b" in picture and 'd="M58,12L231,12L231,134L404,93.3"' in picture
@@ -234,6 +235,14 @@ def test_choices_are_lettered_and_the_right_one_is_ticked(run_directory):
     )
     assert "q A choice 0 0.200 ✗ B choice 1 0.500 ✓ C choice 2 0.300" in told(page)
     assert "Most confident mistakes" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0, "<0.001"), (0.0004, "<0.001"), (0.0014, "0.0014"), (0.5, "0.500"), (0.9997, ">0.999"), (1, "1")],
+)
+def test_a_probability_has_at_most_three_digits(value, text):
+    assert probability(value) == text
 
 
 def test_blanks_are_filled_in_their_place_with_the_candidates_below(run_directory):

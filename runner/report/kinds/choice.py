@@ -9,9 +9,9 @@ from runner.report.kinds.curves import Calibration, ErrorByLength
 from runner.report.kinds.kind import EXTREMES, Kind, Line
 from runner.report.kinds.labels import examples
 from runner.report.lines import Known, Least, listed, part, whole
-from runner.report.markup import Markup, clipped, is_number, join, number, tag
+from runner.report.markup import Markup, clipped, is_number, join, tag
 from runner.report.svg import share_bar
-from runner.report.tables import found_table
+from runner.report.tables import found_table, probability
 from runner.report.texts import inputs
 
 PLACES = 60  # positions of choices that are told apart
@@ -64,7 +64,7 @@ class Choice(Kind):
                 class_="label",
                 dir="auto",
             )
-            rows.append(tag("li", tag("i", mark), name, share_bar(value), tag("b", number(value)), class_=look))
+            rows.append(tag("li", tag("i", mark), name, share_bar(value), tag("b", probability(value)), class_=look))
         return join([inputs(self.known.texts(line)), tag("ul", *rows, class_="bars choices")])
 
     def drawn(self) -> Iterable[Markup]:
