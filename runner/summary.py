@@ -79,7 +79,8 @@ def _counts(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
     manifest, timing = _mapping(directory / "manifest.json"), _mapping(directory / "timing.json")
     skipped, rows = _number(timing, "skipped_rows"), _number(part(manifest, "data"), "rows")
     rows -= skipped
-    yield many(rows, "answer") if manifest.get("decoding") else f"{many(rows, 'text')} scored"
+    done = "scored" if metrics else "answered"
+    yield many(rows, "answer") if manifest.get("decoding") else f"{many(rows, 'text')} {done}"
     yield from _passed(metrics)
     if skipped:
         yield f"{skipped:,} skipped"

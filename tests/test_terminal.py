@@ -275,6 +275,11 @@ def test_rows_that_were_right_are_counted_where_a_number_is_their_share(tmp_path
     assert next(summary(tmp_path, metrics)) == f"4 texts scored{told}"
 
 
+def test_texts_that_nothing_was_measured_of_were_answered(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"data": {"rows": 2}}')
+    assert next(summary(tmp_path, {})) == "2 texts answered"
+
+
 def test_a_sweep_ends_in_a_table_of_what_differs_and_what_came_of_it():
     good = {"well_formed": Estimate(0.5, 0.25, 0.75, 9)}
     jobs = [

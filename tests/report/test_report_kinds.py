@@ -238,7 +238,7 @@ def test_choices_are_lettered_and_the_right_one_is_ticked(run_directory):
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "text"),
     [(0.0, "<0.001"), (0.0004, "<0.001"), (0.0014, "0.0014"), (0.5, "0.500"), (0.9997, ">0.999"), (1, "1")],
 )
 def test_a_probability_has_at_most_three_digits(value, text):

@@ -40,7 +40,7 @@ class Vectors(Kind):
         vector = line["prediction"]["embedding"]
         text = " · ".join(self.known.texts(line).values())
         if line.get("row") in self.wanted:
-            self.texts[line["row"]] = clipped(text, 300)
+            self.texts[line["row"]] = clipped(text, 160)
         if vector and all(map(is_number, vector)):
             self.scored += 1
             self.sample.add((array("f", vector), clipped(text, SHOWN), self._label(line)))
