@@ -84,8 +84,13 @@ def imported_tables() -> Architectures:
 
 
 def in_words(auto_class: str) -> str:
-    """AutoModelForCausalLM: a causal LM; AutoModelForImageClassification: made for image classification."""
-    words = re.findall(r"[A-Z]{2,}(?![a-z])|[A-Z][a-z0-9]*", auto_class.removeprefix("AutoModel").removeprefix("For"))
+    """AutoModelForCausalLM: a causal LM; AutoModelForImageClassification: made for image classification.
+
+    Seq2Seq is one word.
+    """
+    words = re.findall(
+        r"[A-Z]{2,}(?![a-z])|[A-Z][a-z]*(?:\d[A-Z][a-z]*)?", auto_class.removeprefix("AutoModel").removeprefix("For")
+    )
     text = " ".join(word if word.isupper() else word.lower() for word in words)
     return f"a {text}" if text.endswith("LM") else f"made for {text or 'this class'}"
 

@@ -29,6 +29,8 @@ class Hypotheses(Encode):
     def __post_init__(self) -> None:
         if self.template.count("{}") != 1:
             raise ValueError(f"template must hold {{}} once, where the label goes, but is {self.template!r}")
+        if self.labels is not None and not self.labels:
+            raise ValueError("labels must be null or name a candidate, but is empty")
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must differ from one another")
 

@@ -29,6 +29,8 @@ class Fills:
     def __post_init__(self) -> None:
         if self.top_k < 1:
             raise ValueError(f"top_k >= 1 must hold, but got {self.top_k}")
+        if self.targets is not None and not self.targets:
+            raise ValueError("targets must be null or name a word, but is empty")
 
     def outputs(self, model: Model, inputs: Any) -> list[Any]:
         """For each text its blanks: token ids and probabilities of the candidates, the most probable first."""

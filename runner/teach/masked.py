@@ -72,6 +72,8 @@ class Masked(Teach):
 
 def encoded(model: Model, texts: list[str], pairs: list[str] | None = None) -> Iterator[Features]:
     """Features with `words`, in pieces that fit the model's context; of a pair only the first piece."""
+    if not texts:  # tokenizers refuse nothing
+        return
     long = {"truncation": True, "max_length": model.context, "return_overflowing_tokens": pairs is None}
     made = model.processor(
         texts, pairs, verbose=False, return_special_tokens_mask=True, **long if model.context else {}

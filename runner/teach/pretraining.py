@@ -66,9 +66,7 @@ class Pretraining(Teach):
             for features in encoded(model, ["".join(sentences) for sentences in whole]):
                 yield features | {"next_sentence_label": IGNORED}
             pairs = list(_pairs(cut, draw))
-            features_of = (
-                encoded(model, [pair[0] for pair in pairs], [pair[1] for pair in pairs]) if pairs else iter(())
-            )
+            features_of = encoded(model, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
             for features, (_, _, label) in zip(features_of, pairs, strict=True):
                 yield features | {"next_sentence_label": label}
 

@@ -20,7 +20,7 @@ def test_what_the_source_lists_is_in_the_imported_tables_and_nearly_all_of_it():
     [
         ("AutoModelForCausalLM", "a causal LM"),
         ("AutoModelForMaskedLM", "a masked LM"),
-        ("AutoModelForSeq2SeqLM", "a seq2 seq LM"),
+        ("AutoModelForSeq2SeqLM", "a seq2seq LM"),
         ("AutoModelForImageClassification", "made for image classification"),
         ("AutoModelForCTC", "made for CTC"),
         ("AutoModel", "made for this class"),

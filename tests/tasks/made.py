@@ -47,12 +47,12 @@ def config(kind: str = "bert", **options: Any) -> Any:
     if kind == "bart":
         return BartConfig(
             d_model=32, encoder_layers=2, decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
-            encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=CONTEXT, init_std=0.4,
-            decoder_start_token_id=3, forced_eos_token_id=None, **tokens | options,
+            encoder_ffn_dim=32, decoder_ffn_dim=32, max_position_embeddings=CONTEXT,
+            decoder_start_token_id=3, forced_eos_token_id=None, **{"init_std": 0.4} | tokens | options,
         )  # fmt: skip
     return T5Config(
-        d_model=32, d_kv=16, d_ff=32, num_layers=2, num_heads=2, initializer_factor=3.0, decoder_start_token_id=0,
-        **tokens | options,
+        d_model=32, d_kv=16, d_ff=32, num_layers=2, num_heads=2, decoder_start_token_id=0,
+        **{"initializer_factor": 3.0} | tokens | options,
     )  # fmt: skip
 
 
