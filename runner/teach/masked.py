@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from runner.encode.tokens import check_fast
 from runner.types import IGNORED, Features, Inputs, Model, Row, Teach
 
 if TYPE_CHECKING:
@@ -48,10 +49,16 @@ class Masked(Teach):
 
     def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
         """`input_ids`, and `words`: the index of each token's word, -1 for special ones. Long texts come in pieces."""
+        self.check(model)
         remaining = iter(rows)
         while chunk := list(islice(remaining, CHUNK)):
             texts = [row[self.column] for row in chunk]
             yield from encoded(model, texts)
+
+    def check(self, model: Model) -> None:
+        """Raises CheckpointError where whole words are hidden and the tokenizer does not know them."""
+        if self.unit == "word":
+            check_fast(model, "hiding whole words")
 
     def prepare(self, model: Model, inputs: Inputs, generator: Generator) -> Inputs:
         """Hides tokens: labels (B, T) hold them, input_ids (B, T) the mask in their place."""

@@ -10,9 +10,11 @@ import torch
 
 from runner.encode.masked import Blanks, Hidden
 from runner.engine.masking import hide
+from runner.errors import CheckpointError
 from runner.interpret.masked import Fills, Recovered
 from runner.task import Way
 from runner.teach.masked import Masked
+from runner.teach.pretraining import Pretraining
 from runner.types import IGNORED
 from tests.tasks import made
 
@@ -179,6 +181,18 @@ def test_long_texts_are_hidden_in_pieces_that_hold_every_token_once(model):
     assert len(features) == 4 and all(len(one["input_ids"]) <= made.CONTEXT for one in features)
     tokens = [t for one in features for t, word in zip(one["input_ids"], one["words"], strict=True) if word >= 0]
     assert model.processor.decode(tokens).split() == text.split()
+
+
+@pytest.mark.parametrize("teach", [lambda hide: hide, lambda hide: Pretraining(hide=hide)])
+def test_whole_words_need_a_tokenizer_that_knows_them(teach):
+    from transformers import CanineTokenizer
+
+    slow = made.model(AUTO)
+    slow.processor = CanineTokenizer()
+    told = r"tiny: hiding whole words needs a fast tokenizer \(offsets\), and CanineTokenizer is a slow one; use"
+    with pytest.raises(CheckpointError, match=told):
+        next(teach(Masked(unit="word"))(slow, made.rows(text=["fish"])))
+    assert next(Masked()(slow, made.rows(text=["fish"])))["words"] == [-1, 1, 2, 3, 4, -1]
 
 
 # Scores
