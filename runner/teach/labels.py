@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runner.encode.texts import Texts
+from runner.errors import DataError
 from runner.metrics.labels import place, position, positions, real
 from runner.teach.classes import check_weights, class_options, weights
 from runner.types import Features, Inputs, Model, Row, Teach
@@ -83,7 +84,7 @@ class Labels(Teach):
         encode = Texts(self.column, self.pair, self.tokens)
         names = self.names or [str(model.config.id2label[at]) for at in range(len(model.config.id2label))]
         label = self._reader(model.config, names)
-        weight = self._weights(rows, label, names)
+        weight = self._weights(rows, label, names, model.config)
         remaining = iter(rows)
         while chunk := list(islice(remaining, CHUNK)):
             for row, (feature,) in zip(chunk, encode(model, chunk), strict=True):
@@ -110,10 +111,19 @@ class Labels(Teach):
             return lambda row: _indicator(positions(row[self.target], names, place(row)), len(names))
         return lambda row: position(row[self.target], names, place(row))
 
-    def _weights(self, rows: Iterable[Row], label: Any, names: list[str]) -> list[float]:
-        """By position; none where every row counts the same. The rows are read once more."""
+    def _weights(self, rows: Iterable[Row], label: Any, names: list[str], config: Any) -> list[float]:
+        """By position; none where every row counts the same. The rows are read once more.
+
+        Raises:
+            DataError: a row has several classes, or a quantity.
+        """
         if self.class_weights is None:
             return []
+        problem = self.problem or getattr(config, "problem_type", None)
+        if problem in KINDS[1:]:
+            raise DataError(
+                f"task.teach.class_weights must be null where the problem is {problem}: no row has one class"
+            )
         counts = Counter(map(label, rows)) if isinstance(self.class_weights, str) else Counter[int]()
         return weights(counts, self.class_weights, names)
 

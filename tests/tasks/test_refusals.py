@@ -92,6 +92,16 @@ CASES = {
         "sequence_classification", "bert", LABELLED, (*TRAIN, "task.teach.class_weights={x: 2}"),
         "class_weights names 'x', which is no class; known: 0, 1",
     ),
+    "weights of several classes": (
+        "sequence_classification", "bert", [{"text": "a", "label": ["x", "y"][: 1 + at % 2]} for at in range(6)],
+        (*TRAIN, "task.teach.class_weights=balanced"),
+        "class_weights must be null where the problem is multi_label_classification: no row has one class",
+    ),
+    "weights of a quantity": (
+        "sequence_classification", "bert", [{"text": "a", "label": at / 4} for at in range(6)],
+        (*TRAIN, "task.teach.class_weights={x: 2}"),
+        "class_weights must be null where the problem is regression: no row has one class",
+    ),
     "no blank": (
         "masked_lm", "bert", only({"text": "[MASK] a"}, {"text": "fish"}), (),
         "rows.jsonl:2: text has no blank to fill: write [MASK]",
