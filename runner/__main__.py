@@ -194,7 +194,7 @@ def _hydra_main(asked: Any, job: Callable[[DictConfig], None]) -> None:
 
 
 def _told(error: RunnerError) -> str:
-    from runner.config import redacted
+    from runner.secret import redacted
 
     text = str(redacted(str(error)))
     if isinstance(error, Stopped):

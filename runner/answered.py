@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.types import Row, Scores
 
-LONGEST = 500  # characters of an input that predictions.jsonl keeps
+LONGEST = 4000  # characters of an input that predictions.jsonl keeps
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from runner.config import Config, freeze, secret_problem
+from runner.config import Config, freeze
 from runner.errors import ConfigError, nearest
 from runner.grammar import FREE_FORM, prepared, quoted
 from runner.guard import check_folder, environment, hydra_problems
+from runner.secret import secret_problem
 from runner.usage import choices, config_dir
 
 PLUGINS = ("hydra/launcher=", "hydra/sweeper=", "hydra.launcher.", "hydra.sweeper.")  # of a sweep only

@@ -14,6 +14,7 @@ from runner.build import build
 from runner.decode import DecodeConfig, decode_problems
 from runner.errors import ConfigError
 from runner.guard import code_problems, interpolation_problems
+from runner.secret import secrets
 from runner.task import Task
 from runner.types import Rule
 
@@ -225,19 +226,7 @@ OWN = {  # TrainingArguments that would write elsewhere or call elsewhere: where
     "trackio_space_id": "nothing is uploaded",
 }
 
-SECRET = re.compile(
-    r"(^|[._-])(token|api_?key|secret|credentials?|pwd)$|_key$|passw|passphrase|hf_token|^hf_[A-Za-z0-9]{8,}$", re.I
-)
 SURROGATE = re.compile("[\ud800-\udfff]")
-SECRET_VALUE = re.compile(
-    r"\b(?:hf_[A-Za-z0-9]{8,}|sk-[A-Za-z0-9_-]{16,}|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"
-    r"|xox[a-z]-[\w-]{10,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w-]{16,}(?:\.[\w-]+)*)"
-    r"|(?i:\bBearer\s+)(?=\S*\d)[\w.~+/-]{16,}=*"
-    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # https://user:password@host
-    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
-)
-GIVEN = re.compile(r"([\w.-]+)=(?!\.\.\.)([^\s,]+)")  # key=value inside a message
-NO_SECRETS = ("", "true", "false", "null", "none")  # values of switches: share_att_key
 
 
 def freeze(composed: DictConfig) -> Config:
@@ -265,7 +254,7 @@ def freeze(composed: DictConfig) -> Config:
 
 def problems(config: Config) -> list[str]:
     """Every broken rule, one line each: the key, the law and the values."""
-    found = [*_secrets(plain(config)), *_choices(config), *_laws(config), *decode_problems(config.decode)]
+    found = [*secrets(plain(config)), *_choices(config), *_laws(config), *decode_problems(config.decode)]
     found += [*_across(config), *_code(config), *_not_text(plain(config))]
     try:
         task = Task.build(config.task)
@@ -299,48 +288,6 @@ def _code(config: Config) -> list[str]:
 def plain(config: Any) -> dict[str, Any]:
     """A dataclass as nested dictionaries, lists and numbers."""
     return dataclasses.asdict(config)
-
-
-def redacted(value: Any, key: str = "") -> Any:
-    """The same values with whatever looks like a secret replaced by ***."""
-    if isinstance(value, Mapping):
-        return {k: redacted(v, str(k)) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [redacted(v, key) for v in value]
-    if _is_secret(key, value):
-        return "***"
-    if not isinstance(value, str):
-        return value
-    text = SECRET_VALUE.sub("***", value)
-    return GIVEN.sub(lambda given: f"{given[1]}=***" if _is_secret(given[1], given[2]) else given[0], text)
-
-
-def secret_problem(key: str, value: Any) -> str | None:
-    """What is said of a key or value that looks like a secret: it would be written to every run directory."""
-    remedy = "give secrets by environment (HF_TOKEN=...), never in the configuration"
-    name = key.lstrip("+~")
-    told = SECRET_VALUE.sub("***", name)
-    if _is_secret(name, value) and not (name.startswith("decode.") and "token" in name):  # the model's own tokens
-        return f"{told}  looks like a secret: {remedy}"
-    if told != name or (isinstance(value, str) and SECRET_VALUE.search(value)):
-        return f"{told}  holds what looks like a secret: {remedy}"
-    return None
-
-
-def _is_secret(key: str, value: Any) -> bool:
-    return bool(SECRET.search(key)) and str(value).lower() not in NO_SECRETS
-
-
-def _secrets(value: Any, path: str = "") -> list[str]:
-    """Keys and values that look like secrets."""
-    problem = secret_problem(path, value)
-    if problem:
-        return [problem]
-    if isinstance(value, Mapping):
-        return [line for key, inner in value.items() for line in _secrets(inner, f"{path}.{key}" if path else str(key))]
-    if isinstance(value, list):
-        return [line for inner in value for line in _secrets(inner, path)]
-    return []
 
 
 def _not_text(value: Any, path: str = "") -> list[str]:

@@ -11,7 +11,7 @@ from runner.data.card import card, card_lines
 from runner.files import replacing
 from runner.running import Run, many
 from runner.task import Task
-from runner.types import Encode, Teach
+from runner.types import Encode, Row, Teach
 
 
 def open_splits(config: Config, task: Task) -> dict[str, Split]:
@@ -39,7 +39,8 @@ def write_card(this: Run) -> None:
     reader = this.task.teach if this.trains else this.way.encode
     assert reader is not None  # config.problems
     target = this.task.target
-    text = [name for name in (*reader.columns, *reader.optional) if name != target]
+    first: Row = next(iter(this.splits["rows"]), {})
+    text = [name for name in (*reader.columns, *(n for n in reader.optional if n in first)) if name != target]
     found = card(this.splits, text, target)
     this.record.write("data_card.json", found)
     if target is not None and (this.trains or this.config.evaluates):

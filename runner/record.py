@@ -13,13 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.config import Config, plain, redacted
+from runner.config import Config, plain
 from runner.errors import FAILED, REFUSED, RecordError, RunFailed, RunnerError, Stopped
 from runner.files import measures, read_json, write_json, write_text
 from runner.fingerprint import fingerprint
 from runner.manifest import read_manifest
 from runner.naming import directory_name, safe
 from runner.predictions import Predictions
+from runner.secret import redacted
 
 BEFORE = ".before"  # what a rerun is to replace, kept until the rerun is done
 MOVING = ".before.moving"  # the same while it is being moved there

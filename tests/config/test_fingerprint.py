@@ -8,8 +8,9 @@ import pytest
 
 from runner import config as schema
 from runner.compose import compose
-from runner.config import Config, freeze, redacted
+from runner.config import Config, freeze
 from runner.fingerprint import FREE, HELD, SUMS, fingerprint
+from runner.secret import redacted
 
 
 def leaves(kind, path=()):

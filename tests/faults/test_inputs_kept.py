@@ -24,10 +24,10 @@ def ask(cli, tiny):
 
 
 def test_all_columns_of_a_row_stand_in_its_input(cli, ask):
-    row = {"poem": "山水", "id": 7, "tags": ["a", None], "long": "x" * 600, "row": "mine"}
+    row = {"poem": "山水", "id": 7, "tags": ["a", None], "long": "x" * 5000, "row": "mine"}
     (cli.home / "rows.jsonl").write_text(json.dumps(row) + "\n")
     _, (line,) = ask("data=files", "data.path=rows.jsonl", "data.columns.text=poem")
-    assert line["input"] == {"text": "山水", "id": 7, "tags": ["a", None], "long": "x" * 499 + "…", "row": "mine"}
+    assert line["input"] == {"text": "山水", "id": 7, "tags": ["a", None], "long": "x" * 3999 + "…", "row": "mine"}
     assert list(line) == ["row", "input", "prediction", "scores", "tokens", "ended"]
     assert 0 < line["tokens"] <= 5 and line["ended"] in ("end", "length")
 

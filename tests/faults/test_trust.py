@@ -11,7 +11,8 @@ from typing import get_type_hints
 
 import pytest
 
-from runner.config import Config, redacted, secret_problem
+from runner.config import Config
+from runner.secret import redacted, secret_problem
 
 SECRETS = {
     "+hf_token=hf_SECRET12345678": "hf_token",
