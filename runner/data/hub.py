@@ -37,13 +37,15 @@ class HubSplit:
         return [name for name, kind in self.dataset.features.items() if getattr(kind, "dtype", "binary") in PLAIN]
 
     def items(self, wanted: Sequence[str]) -> Iterator[Item]:
-        """The rows of the wanted columns, numbered from 1."""
+        """The rows of the wanted columns, numbered from 1; numbers of classes as the names that the dataset gives them."""
         names = [name for name in wanted if name in self.dataset.column_names]
+        classes = {name: found for name in names if (found := _classes(self.dataset.features[name]))}
         number = 0
         for batch in self.dataset.select_columns(names).iter(batch_size=BATCH):
             for cells in zip(*(batch[name] for name in names), strict=True):
                 number += 1
                 values = dict(zip(names, cells, strict=True))
+                values |= {name: _named(values[name], known) for name, known in classes.items()}
                 yield Item(f"{self.label}:{number}", values, "", values)
 
     def digests(self) -> Mapping[str, str]:
@@ -53,6 +55,19 @@ class HubSplit:
     def stamp(self) -> Any:
         """A commit does not change."""
         return None
+
+
+def _classes(feature: Any) -> list[str] | None:
+    """The names of a column of class labels, or of lists of them."""
+    names = getattr(feature, "names", None) or getattr(getattr(feature, "feature", None), "names", None)
+    return list(names) if names else None
+
+
+def _named(value: Any, names: Sequence[str]) -> Any:
+    """Class labels by name; -1, which stands for none, is none."""
+    if isinstance(value, list):
+        return [_named(one, names) for one in value]
+    return names[value] if isinstance(value, int) and 0 <= value < len(names) else None
 
 
 def hub_splits(data: DataConfig) -> dict[str, Source]:

@@ -152,3 +152,15 @@ def test_only_a_token_of_the_environment_is_sent(datasets, monkeypatch, tmp_path
 def test_a_dataset_without_recorded_addresses_is_known_by_its_revision():
     dataset = SimpleNamespace(info=SimpleNamespace(download_checksums=None))
     assert hub._commit(dataset, DataConfig(path="a")) == "main"
+
+
+def test_class_labels_come_by_the_names_that_the_dataset_gives_them(datasets):
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+    kinds = Features(
+        text=Value("string"), label=ClassLabel(names=["no", "yes"]), tags=Sequence(ClassLabel(names=["O", "B-x"]))
+    )
+    rows = Dataset.from_dict({"text": ["a", "b"], "label": [1, -1], "tags": [[0, 1], [0]]}, features=kinds)
+    datasets(lambda path, name, revision, token: {"test": rows})
+    split = open_split(DataConfig(path="owner/poems"), "rows", Columns(("text",), ("label", "tags")))
+    assert [(row.get("label"), row["tags"]) for row in split] == [("yes", ["O", "B-x"]), (None, ["O"])]
