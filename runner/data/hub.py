@@ -37,7 +37,7 @@ class HubSplit:
         return [name for name, kind in self.dataset.features.items() if getattr(kind, "dtype", "binary") in PLAIN]
 
     def items(self, wanted: Sequence[str]) -> Iterator[Item]:
-        """The rows of the wanted columns, numbered from 1; numbers of classes as the names that the dataset gives them."""
+        """The rows of the wanted columns, numbered from 1; classes by the names that the dataset gives them."""
         names = [name for name in wanted if name in self.dataset.column_names]
         classes = {name: found for name in names if (found := _classes(self.dataset.features[name]))}
         number = 0
