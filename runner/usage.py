@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 from runner import __version__
 
@@ -38,8 +39,13 @@ Environment: HF_TOKEN for the hub; RUNNER_TRUST=my_package lets _target_ name cl
 def usage(folders: list[Path]) -> str:
     """The help text, with the groups that lie in the folders."""
     names = sorted({path.parent.name for folder in folders for path in folder.glob("*/*.yaml")})
-    lines = [f"  {name:<11}{' '.join(choices(name, folders))}" for name in names]
+    lines = [wrapped(f"  {name:<11}{' '.join(choices(name, folders))}") for name in names]
     return TEXT.format(version=__version__, groups="\n".join(lines))
+
+
+def wrapped(line: str) -> str:
+    """In lines of at most 120 characters, each below the first choice."""
+    return fill(line, width=120, subsequent_indent=" " * 13, break_long_words=False, break_on_hyphens=False)
 
 
 def choices(group: str, folders: list[Path]) -> list[str]:

@@ -55,7 +55,7 @@ def test_help_is_short_and_shows_groups_and_examples(cli):
     lines = ended.out.splitlines()
     assert ended.code == 0 and len(lines) <= 45 and max(map(len, lines)) <= 120
     assert "  decode     assisted beam beam_sample default greedy prompt_lookup sample step" in lines
-    assert "  train      full none" in lines
+    assert "  train      full head lora none" in lines
     assert "Examples" in lines and "Hydra's own flags" in ended.out and "RUNNER_TRUST" in ended.out
 
 
