@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.engine.packed import within_rows
 from runner.engine.sampling import stream_seed
+from runner.errors import RunFailed
 from runner.task import Task
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
@@ -36,10 +37,17 @@ class Validation:
     seed: int
 
     def __call__(self, network: Any) -> dict[str, float]:
-        """Numbers by name; the network is in evaluation mode."""
+        """Numbers by name; the network is in evaluation mode.
+
+        Raises:
+            RunFailed: the number that chooses the best weights is not among them.
+        """
         alone = self.train.metric == "loss" and (self.task.evaluate.generates or not self.task.taught_rows_evaluate)
         found = {} if alone else dict(self.numbers(network))
-        return found if "loss" in found else {"loss": self._loss(network)} | found
+        found = found if "loss" in found else {"loss": self._loss(network)} | found
+        if self.train.metric not in found:
+            raise RunFailed(f"these rows give no train.metric={self.train.metric}, only {', '.join(found)}")
+        return found
 
     def _loss(self, network: Any) -> float:
         """Mean loss, with the same masks each time."""
