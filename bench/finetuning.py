@@ -20,7 +20,7 @@ from bench.minilm import DATA, classifier
 
 ROWS, BATCH = 320, 32
 PEERS = ("plain float32", "by_length float32", "plain bfloat16", "by_length bfloat16")
-OURS = ("full float32", "full bfloat16", "lora float32", "length float32")
+OURS = ("full float32", "full bfloat16", "lora float32")
 
 
 def rows(count: int) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ def ours(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
     model = load(source, config.checkpoint, task.auto_class, task.processor_class, config.engine, 0, True)
     corpus = Corpus(task.teach(model, rows(ROWS)))
     adapt(config, model, lambda line: None)
-    batching = config.train.batching if task.teach.packs and way != "length" else "length"
+    batching = config.train.batching if task.teach.packs else "length"
     return Lesson(
         teach=task.teach,
         pupil=model,
@@ -143,7 +143,6 @@ def run(rounds: int, quick: bool) -> None:
         said = {"plain": "plain Trainer", "by_length": "Trainer group_by_length", "full": "the runner full"}
         kind, dtype = other.split()
         named = mine.replace("full", "the runner, full,").replace("lora", "the runner, LoRA,")
-        named = named.replace("length", "the runner, full, train.batching=length,")
         aim = ("", None) if goal is None else (f">= {goal}", ratio >= goal)
         return Row(f"{named}: over {said[kind]}, {dtype}", f"{ratio:.2f} times", *aim)
 
@@ -151,7 +150,7 @@ def run(rounds: int, quick: bool) -> None:
         row("full float32", "plain float32", 1.9), row("full float32", "by_length float32", 1.4),
         row("full bfloat16", "plain bfloat16", 1.8), row("full bfloat16", "by_length bfloat16", None),
         row("full bfloat16", "plain float32", None), row("lora float32", "full float32", 1.0),
-        row("lora float32", "plain float32", None), row("length float32", "plain float32", None),
+        row("lora float32", "plain float32", None),
     ]  # fmt: skip
     told = ", ".join(
         f"{way} {seconds[way]:.1f} s (loss {statistics.mean(found[way][0]['losses']):.4f})" for way in found

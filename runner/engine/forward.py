@@ -15,8 +15,8 @@ from runner.types import IGNORED, Features, Inputs
 NOWHERE = dict.fromkeys(("words", "branch", "before"), -1)
 FILL = {"labels": IGNORED, "attention_mask": 0, "token_type_ids": 0, "position_ids": 0} | NOWHERE  # of padding
 ASIDE = "aside"  # what is not for the network
-LIKE = 0.97  # a batch whose texts are so nearly of one length is not mixed with shorter ones
-FEW = 256  # tokens below which a batch takes shorter texts all the same: a small product costs more than its padding
+LIKE = 0.9  # a batch whose texts are so nearly of one length is not mixed with shorter ones
+FEW = 384  # tokens below which a batch takes shorter texts all the same: a small product costs more than its padding
 
 
 def run_batches(

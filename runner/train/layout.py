@@ -11,6 +11,7 @@ from runner.engine.packed import positions
 from runner.types import IGNORED, Features, Inputs
 
 LIKE = 0.9  # texts share a micro-batch when none is shorter than this share of the longest
+ENOUGH = 1 / 6  # of the budget: a micro-batch of fewer tokens takes shorter texts, too
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,23 @@ class Layout:
         return groups
 
     def _alike(self, examples: list[Features]) -> list[list[Features]]:
-        """Examples of like lengths, and of the same number of choices."""
+        """Examples of the same number of choices, and of like lengths if they are many.
+
+        Each micro-batch adds up all gradients once more, those of a whole vocabulary too, which costs as much as many
+        tokens.
+        """
         groups: list[list[Features]] = []
+        held = 0  # tokens in the last group
         for example in examples:
             first = groups[-1][0] if groups else example
-            alike = _length(example) >= LIKE * _length(first) and _choices(example) == _choices(first)
-            room = (len(groups[-1]) + 1) * _choices(first) * _length(first) <= self.tokens if groups else False
-            if groups and alike and room:
+            size = _choices(first) * _length(first)
+            alike = held < ENOUGH * self.tokens or _length(example) >= LIKE * _length(first)
+            if groups and alike and held + size <= self.tokens and _choices(example) == _choices(first):
                 groups[-1].append(example)
+                held += size
             else:
                 groups.append([example])
+                held = _choices(example) * _length(example)
         return groups
 
     def _side_by_side(self, examples: list[Features]) -> Inputs:
