@@ -17,7 +17,6 @@ from runner.config import TaskConfig
 from runner.engine.packed import within_rows
 from runner.task import Task
 from runner.teach.causal import Causal
-from runner.teach.pretraining import Pretraining
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
 from runner.types import Encode, Estimate, Export, Interpret, Metric, Teach
@@ -306,11 +305,8 @@ class TestTeach:
         total, items, gradient = loss(case, "padded")
         assert total > 0 and items > 0 and gradient.isfinite().all() and gradient.abs().max() > 0
 
-    def test_loss_and_gradient_do_not_depend_on_the_layout(self, case, request):
+    def test_loss_and_gradient_do_not_depend_on_the_layout(self, case):
         teach = case.task.teach
-        if type(teach) is Pretraining:
-            reason = "a verdict weighs more in a micro-batch with few of them: Pretraining.loss"
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
         if teach.whole_step:  # compares the rows of a step with one another: it has one layout
             assert not teach.packs
             return

@@ -76,7 +76,10 @@ class Pretraining(Teach):
         return self.hide.prepare(model, inputs, generator)
 
     def loss(self, network: Any, inputs: Inputs) -> Tensor:
-        """Nats of all hidden tokens, and of the verdicts at the weight that gives both tasks the same say."""
+        """Nats of all hidden tokens, and of each verdict once for every token hidden in its pair.
+
+        So both tasks have about the same say, and the loss of a step does not depend on its micro-batches.
+        """
         from torch.nn import functional
 
         from runner.engine.losses import masked_token_loss
@@ -84,9 +87,9 @@ class Pretraining(Teach):
         inputs = dict(inputs)
         follows = inputs.pop("next_sentence_label")
         hidden, outputs = masked_token_loss(network, inputs, "prediction_logits")
-        verdicts = functional.cross_entropy(outputs.seq_relationship_logits.float(), follows, reduction="sum")
-        pairs = (follows != IGNORED).sum().clamp(min=1)
-        both: Tensor = hidden + verdicts / pairs * self.items(inputs)
+        verdicts = functional.cross_entropy(outputs.seq_relationship_logits.float(), follows, reduction="none")
+        tokens = (inputs["labels"] != IGNORED).sum(-1)
+        both: Tensor = hidden + (verdicts * tokens).sum() / (1 - self.alone)
         return both
 
     def items(self, inputs: Inputs) -> int:

@@ -72,12 +72,18 @@ def test_the_same_seed_makes_the_same_examples(model):
     assert one == again != other
 
 
-def test_the_loss_is_the_librarys_for_pairs(model):
-    """BertForPreTraining adds the means of both; a sum over the hidden tokens is that many times as much."""
+def test_the_loss_of_hidden_tokens_is_the_librarys_and_a_verdict_counts_for_each_of_them(model):
+    """BertForPreTraining adds the means of both tasks; here each pair's verdict weighs as its hidden tokens do."""
     teach = Pretraining(alone=0.0, hide=Masked(share=0.4))
     inputs = pad_rows(list(teach(model, made.rows(text=LINES[:6]))), 0)
     inputs = teach.prepare(model, inputs, torch.Generator().manual_seed(0))
-    expected = model.network(**inputs).loss * teach.items(inputs)
+    found = model.network(**inputs)
+    verdicts = torch.nn.functional.cross_entropy(
+        found.seq_relationship_logits, inputs["next_sentence_label"], reduction="none"
+    )
+    hidden = (found.loss - verdicts.mean()) * teach.items(inputs)
+    each = (inputs["labels"] != IGNORED).sum(1)
+    expected = hidden + sum(verdict * count for verdict, count in zip(verdicts, each, strict=True))
     assert teach.loss(model.network, inputs).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
