@@ -59,6 +59,8 @@ def _train(this: Run, source: Source) -> None:
     model = load(this, source, source.checkpoint, training=True)
     block = min(config.train.block_tokens or 1024, model.context or config.train.block_tokens or 1024)
     model = dataclasses.replace(model, context=block)
+    if config.evaluates:
+        teach.check(model, this.splits["rows"])
     with this.phase("encode"):
         corpus, held_out = Corpus(teach(model, train)), Corpus(teach(model, valid))
     if not len(corpus):

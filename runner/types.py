@@ -92,6 +92,13 @@ class Teach(Protocol):
         """Options of the network's configuration that the training rows decide: num_labels, id2label ..."""
         return {}
 
+    def check(self, model: Model, rows: Iterable[Row]) -> None:
+        """Look at rows that will be scored, before the training that they judge; those without a target pass.
+
+        Raises:
+            DataError: a target is not among what the network is taught.
+        """
+
     def prepare(self, model: Model, inputs: Inputs, generator: Generator) -> Inputs:
         """What is drawn anew each time a batch is seen (masks); `generator` depends on the seed and the step alone."""
         return inputs

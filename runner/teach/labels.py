@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.encode.texts import Texts
 from runner.errors import DataError
-from runner.metrics.labels import place, position, positions, real
+from runner.metrics.labels import is_unlabelled, place, position, positions, real
 from runner.teach.classes import check_weights, class_options, weights
 from runner.types import Features, Inputs, Model, Row, Teach
 
@@ -82,7 +82,7 @@ class Labels(Teach):
             DataError: a label is not among the classes.
         """
         encode = Texts(self.column, self.pair, self.tokens)
-        names = self.names or [str(model.config.id2label[at]) for at in range(len(model.config.id2label))]
+        names = self._names(model)
         label = self._reader(model.config, names)
         weight = self._weights(rows, label, names, model.config)
         remaining = iter(rows)
@@ -91,6 +91,14 @@ class Labels(Teach):
                 feature.pop("aside", None)
                 found = label(row)
                 yield feature | {"labels": found} | ({"weight": weight[found]} if weight else {})
+
+    def check(self, model: Model, rows: Iterable[Row]) -> None:
+        """Raises DataError for the first label that is not among the classes."""
+        names = self._names(model)
+        label = self._reader(model.config, names)
+        for row in rows:
+            if not is_unlabelled(row.get(self.target), names):
+                label(row)
 
     def loss(self, network: Any, inputs: Inputs) -> Tensor:
         """Nats (or squared errors) of all rows, each as often as it counts."""
@@ -102,6 +110,10 @@ class Labels(Teach):
     def items(self, inputs: Inputs) -> float:
         """Rows, each as often as it counts."""
         return float(inputs["weight"].sum()) if "weight" in inputs else len(inputs["labels"])
+
+    def _names(self, model: Model) -> list[str]:
+        """Of the classes, by position."""
+        return self.names or [str(model.config.id2label[at]) for at in range(len(model.config.id2label))]
 
     def _reader(self, config: Any, names: list[str]) -> Any:
         problem = self.problem or getattr(config, "problem_type", None)

@@ -49,13 +49,13 @@ class Masked(Teach):
 
     def __call__(self, model: Model, rows: Iterable[Row]) -> Iterator[Features]:
         """`input_ids`, and `words`: the index of each token's word, -1 for special ones. Long texts come in pieces."""
-        self.check(model)
+        self.check_words(model)
         remaining = iter(rows)
         while chunk := list(islice(remaining, CHUNK)):
             texts = [row[self.column] for row in chunk]
             yield from encoded(model, texts)
 
-    def check(self, model: Model) -> None:
+    def check_words(self, model: Model) -> None:
         """Raises CheckpointError where whole words are hidden and the tokenizer does not know them."""
         if self.unit == "word":
             check_fast(model, "hiding whole words")

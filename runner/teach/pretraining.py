@@ -52,7 +52,7 @@ class Pretraining(Teach):
         """input_ids, token_type_ids, words, and next_sentence_label: 0 follows, 1 does not."""
         from random import Random
 
-        self.hide.check(model)
+        self.hide.check_words(model)
         remaining = iter(rows)
         for number in range(2**31):
             chunk = list(islice(remaining, CHUNK))

@@ -91,6 +91,13 @@ class Tags(Teach):
                     counts = {"weight": [weight[at] if at >= 0 else 0 for at in labels]} if weight else {}
                     yield feature | {"labels": labels} | counts
 
+    def check(self, model: Model, rows: Iterable[Row]) -> None:
+        """Raises DataError for the first tag that is not among the model's."""
+        names = [str(model.config.id2label[at]) for at in range(len(model.config.id2label))]
+        for row in rows:
+            if row.get(self.target) is not None:
+                self._positions(row, names)
+
     def loss(self, network: Any, inputs: Inputs) -> Tensor:
         """Nats of all labelled tokens, each as often as it counts."""
         from runner.engine.tokens import token_loss

@@ -211,9 +211,8 @@ def test_a_mistake_is_one_line_that_names_its_place(cli, bases, tmp_path, case):
     assert len(lines) <= 2 and all(len(line) < 400 for line in lines), ended.err  # "1 problem in the configuration:"
 
 
-def test_a_label_of_test_alone_is_told_and_the_trained_checkpoint_stays(cli, bases, tmp_path):
-    """It is met when the answers are scored: work has been done, and is kept."""
+def test_a_label_of_test_alone_is_told_before_the_training(cli, bases, tmp_path):
     ended = told(cli, bases["bert"], tmp_path, "sequence_classification", changed("test", 3, label="new"), *TRAIN)
-    assert ended.code == 1
+    assert ended.code == 2
     assert "DataError: test.jsonl:4: label 'new' is not among the model's: 0, 1" in ended.err
-    assert (cli.runs[0] / "checkpoint" / "model.safetensors").is_file()
+    assert not (cli.runs[0] / "training").exists()
