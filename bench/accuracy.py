@@ -100,7 +100,11 @@ def line(entry: Entry, quick: bool) -> str:
     )
     command = command.replace(str(encoder()), "$MINILM")
     good = [one[entry.metric] for one in runs if isinstance(one, dict) and entry.metric in one]
-    failed = [one if isinstance(one, str) else f"no {entry.metric}" for one in runs if entry.metric not in one]
+    failed = [
+        one if isinstance(one, str) else f"no {entry.metric}"
+        for one in runs
+        if isinstance(one, str) or entry.metric not in one
+    ]
     values = "; ".join(map(shown, good)) + ("" if not failed else f" ({'; '.join(failed)})")
     if len(good) > 1:
         values += f"; mean {statistics.mean(one['value'] for one in good):.3f}"
