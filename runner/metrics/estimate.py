@@ -68,7 +68,8 @@ def share(hits: float, n: float) -> Estimate:
     p = hits / n
     centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n)
     half = Z / (1 + Z * Z / n) * math.sqrt(p * (1 - p) / n + Z * Z / (4 * n * n))
-    return Estimate(p, max(0.0, centre - half), min(1.0, centre + half), int(n))
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    return Estimate(p, min(p, low), max(p, high), int(n))  # 0 of 6: the last digits would leave 0 outside
 
 
 def mean(values: Iterable[float]) -> Ratio:

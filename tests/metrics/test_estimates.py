@@ -12,7 +12,7 @@ def test_wilson_interval_of_a_published_example():
     # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263, method 3: 0.2553 to 0.3662
     found = share(81, 263)
     assert (found.value, found.low, found.high) == pytest.approx((0.3080, 0.2553, 0.3662), abs=1e-4)
-    assert share(0, 10).low == 0.0 and share(10, 10).high == pytest.approx(1.0)
+    assert share(0, 10).low == share(0, 6).low == 0.0 and share(10, 10).high == pytest.approx(1.0)
 
 
 def test_ratio_intervals_cover_the_truth_in_93_to_97_of_100_experiments():
