@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
 
 from runner.errors import ConfigError, nearest
 
@@ -120,6 +120,10 @@ def wrong_types(found: type, options: Mapping[str, Any], where: str) -> Iterator
 
 
 def _wrong_methods(made: Any, kind: type) -> Iterator[str]:
+    said = [one for one in type(made).__mro__ if vars(one).get("_is_protocol") and one is not Protocol]
+    if said and kind is not object and kind not in said:
+        yield f"it is a {said[0].__name__}"
+        return
     for name, method in vars(kind).items():
         if not callable(method) or (name.startswith("_") and name != "__call__"):
             continue

@@ -1,12 +1,17 @@
 import random
+import sys
 
 import pytest
 import sacrebleu
+from absl import logging as logging_of_rouge_score
 from rouge_score.rouge_scorer import RougeScorer
 
 from runner.errors import ConfigError
 from runner.metrics.generation import Bleu, Chrf, ExactMatch, Rouge, Ter
 from runner.metrics.rouge import common_subsequence, tokens
+
+# its handler would close the stream that was captured when it was imported, whenever logging is set up anew
+logging_of_rouge_score.get_absl_handler().python_handler.stream = sys.__stderr__
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat,", "while", "2", "dogs'", "tails", "wag!", "It's", "well-known."]
 

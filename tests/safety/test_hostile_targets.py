@@ -118,10 +118,10 @@ def test_a_nested_target_is_refused(cli, untouched):
 
 @pytest.mark.parametrize(("place", "target", "told"), [
     ("task.predict.encode", "runner.metrics.verse.WellFormed", "is not a Encode: it lacks __call__"),
-    ("task.predict.encode", "runner.teach.causal.Causal", "(processor, rows) must take (model, rows)"),
-    ("task.predict.interpret", "runner.encode.prompt.Prompt", "must take (model, row, features, outputs)"),
+    ("task.predict.encode", "runner.teach.causal.Causal", "is not a Encode: it is a Teach"),
+    ("task.predict.interpret", "runner.encode.prompt.Prompt", "it is a Encode"),
     ("task.evaluate.metrics.likelihood", "runner.interpret.likelihood.Likelihood", "it lacks numbers"),
-    ("decode.rule", "runner.encode.prompt.Prompt", "must take (tokens, logits, generator)"),
+    ("decode.rule", "runner.interpret.likelihood.Likelihood", "must take (tokens, logits, generator)"),
     ("task.predict.encode", "runner.config.Config", "missing 1 required"),
 ])  # fmt: skip
 def test_a_class_of_another_kind_is_refused(place, target, told):
