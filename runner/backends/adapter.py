@@ -113,7 +113,8 @@ def merged(network: Any, adapter: Adapter) -> tuple[Any, set[str]]:
             more = f", and {len(names) - 1} more" if len(names) > 1 else ""
             raise CheckpointError(f"{where} does not fit its base ({made}): it {what} {names[0]}{more}")
     replaced = _replaced(network)
-    return adapted.merge_and_unload(), replaced
+    merged = adapted.merge_and_unload()
+    return merged.requires_grad_(True), replaced  # peft had frozen what lies below its matrices
 
 
 def save_adapter(network: Any, base: str, commit: str | None, folder: Path) -> None:

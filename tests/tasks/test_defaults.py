@@ -23,3 +23,12 @@ def test_one_command_answers_and_one_scores(cli, task, mode):
     metrics = json.loads((run / "metrics.json").read_text())
     assert all(number["low"] <= number["value"] <= number["high"] for number in metrics.values())
     assert metrics or mode == "predict" or task == "features"
+
+
+@pytest.mark.parametrize("task", ["text_retrieval", "question_answering", "seq2seq_lm", "token_classification"])
+def test_one_command_trains(cli, task):
+    short = ("train.max_steps=2", "train.evaluate_every=2", "train.save_every=2", "train.batch_size=4", "data.limit=8")
+    ended = cli(f"task={task}", "train=full", *short, "decode.max_new_tokens=4")
+    assert ended.code == 0, ended.err
+    (run,) = cli.runs
+    assert (run / "checkpoint" / "model.safetensors").is_file() and json.loads((run / "metrics.json").read_text())
