@@ -80,7 +80,6 @@ def ours(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
     model = load(source, config.checkpoint, task.auto_class, task.processor_class, config.engine, 0, True)
     corpus = Corpus(task.teach(model, rows(ROWS)))
     adapt(config, model, lambda line: None)
-    batching = config.train.batching if task.teach.packs else "length"
     return Lesson(
         teach=task.teach,
         pupil=model,
@@ -88,7 +87,7 @@ def ours(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
         model=model.network,
         args=arguments(work, dtype, steps, remove_unused_columns=False),
         train_dataset=corpus,
-        data_collator=Layout(batching, config.train.micro_batch_tokens, model.processor.pad_token_id),
+        data_collator=Layout(config.train.batching, config.train.micro_batch_tokens, model.processor.pad_token_id),
     )
 
 

@@ -64,11 +64,9 @@ class Teach(Protocol):
     """Rows to features with labels, and the loss that they teach by; what most of them share stands here.
 
     Fields:
-        packs: each token's part of the loss comes from its own text, nothing is pooled: texts may lie side by side.
         whole_step: the loss compares the rows of a step with one another, so that a step is one batch.
     """
 
-    packs: ClassVar[bool] = False
     whole_step: ClassVar[bool] = False
 
     @property

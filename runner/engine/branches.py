@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from runner.engine.classes import check_finite
 from runner.engine.likelihood import CHUNK, has_plain_head
+from runner.engine.trial import REFUSES, trial
 from runner.types import Inputs
 
 TRIED = "_runner_branches"  # where the outcome of the trial is remembered, on the network
@@ -95,8 +96,9 @@ def _agree(network: Any) -> bool:
     }
     inputs = {name: torch.tensor([values], device=network.device) for name, values in row.items()}
     try:
-        pairs = zip(_together(network, inputs)[0], _apart(network, inputs)[0], strict=True)
+        with trial(network):
+            pairs = zip(_together(network, inputs)[0], _apart(network, inputs)[0], strict=True)
         tolerance = AGREE if network.dtype == torch.float32 else 50 * AGREE
         return all(abs(together - alone) <= tolerance * max(1.0, abs(alone)) for (together, _), (alone, _) in pairs)
-    except (TypeError, ValueError, RuntimeError, IndexError, KeyError, AttributeError):
+    except REFUSES:
         return False

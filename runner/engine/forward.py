@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from runner.engine.memory import out_of_memory
+from runner.engine.unpadded import unpadded, why_padded
 from runner.errors import RunFailed
 from runner.types import IGNORED, Features, Inputs
 
@@ -28,17 +30,27 @@ def run_batches(
 ) -> Iterator[list[tuple[int, Any]]]:
     """For each batch, longest first, the index of each feature with its output.
 
-    A batch that does not fit into memory is halved, and so are those after it.
+    Batches are as large as the budget allows where the network sees no padding; else of texts of nearly one length. A
+    batch that does not fit into memory is halved, and so are those after it.
+
+    Args:
+        model: its network is what `outputs` runs.
+        features: of texts; input_ids are lists of ints.
+        outputs: an output for each feature of a batch.
+        budget: tokens in a batch.
+        say: told one line where memory runs out.
 
     Raises:
         RunFailed: when a single feature does not fit into memory.
     """
     order = sorted(range(len(features)), key=lambda i: -len(features[i]["input_ids"]))
+    share = _fitting if why_padded(model.network) is None else _alike
     while order:
         lengths = [len(features[i]["input_ids"]) for i in order[: budget + 1]]
-        batch = order[: _alike(lengths, budget)]
+        batch = order[: share(lengths, budget)]
         try:
-            found = outputs(model, collate(model, [features[i] for i in batch]))
+            with unpadded(model.network):
+                found = outputs(model, collate(model, [features[i] for i in batch]))
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
@@ -49,6 +61,12 @@ def run_batches(
             continue
         order = order[len(batch) :]
         yield list(zip(batch, found, strict=True))
+
+
+def _fitting(lengths: Sequence[int], budget: int) -> int:
+    """How many texts are in the budget without their padding; at least one."""
+    fitting = sum(total <= budget for total in accumulate(lengths))
+    return max(1, fitting)
 
 
 def _alike(lengths: Sequence[int], budget: int) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from runner.engine.packed import one_text_a_row
+from runner.engine.trial import trial
 from runner.errors import RunFailed
 from runner.types import IGNORED
 
@@ -69,16 +69,9 @@ def _try_head(network: Any) -> bool:
     base = getattr(network, "base_model", network)
     if head is None or base is network:
         return False
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad(), one_text_a_row():
-            ids = torch.tensor([[0, 1, 2]], device=head.weight.device)
-            inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}  # 0 may be padding
-            full = network(**inputs).logits
-            hidden = getattr(base(**inputs), "last_hidden_state", None)
-            return (
-                hidden is not None and full.shape[1] == 3 and torch.allclose(head(hidden), full, atol=1e-5, rtol=1e-4)
-            )
-    finally:
-        network.train(training)
+    with trial(network):
+        ids = torch.tensor([[0, 1, 2]], device=head.weight.device)
+        inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}  # 0 may be padding
+        full = network(**inputs).logits
+        hidden = getattr(base(**inputs), "last_hidden_state", None)
+        return hidden is not None and full.shape[1] == 3 and torch.allclose(head(hidden), full, atol=1e-5, rtol=1e-4)

@@ -29,7 +29,7 @@ def next_token_loss(network: Any, inputs: Inputs) -> Tensor:
         pairs = zip(hidden.split(CHUNK), labels[:, 1:][kept].split(CHUNK), strict=True)
         losses = [functional.cross_entropy(head(h).float(), t, reduction="sum") for h, t in pairs]
         return torch.stack(losses).sum() if losses else hidden.sum() * 0
-    logits = network(**others, use_cache=False).logits[:, :-1][kept]
+    logits, _ = forward_at(network, others | {"use_cache": False}, functional.pad(kept, (0, 1)))
     return functional.cross_entropy(logits.float(), labels[:, 1:][kept], reduction="sum")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from runner.engine.packed import one_text_a_row
+from runner.engine.trial import REFUSES, trial
 from runner.types import Inputs
 
 TRIED = "_runner_selects"  # where the outcome of the trial is remembered, on the network
@@ -64,10 +64,8 @@ def _try(network: Any, name: str) -> bool:
     """Whether two of four tokens get the same logits alone as among the others."""
     if getattr(network, "base_model", network) is network:
         return False
-    training = network.training
-    network.eval()
     try:
-        with torch.no_grad(), one_text_a_row():
+        with trial(network):
             ids = torch.tensor([[1, 2], [2, 1]], device=network.device)
             inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
             where = torch.tensor([[True, False], [False, True]], device=network.device)
@@ -75,7 +73,5 @@ def _try(network: Any, name: str) -> bool:
             with _selected(network, where):
                 found = network(**inputs)[name]
         return found.shape[:2] == (1, 2) and torch.allclose(found[0], expected, atol=1e-4, rtol=1e-3)
-    except (TypeError, ValueError, RuntimeError, IndexError, KeyError, AttributeError):
+    except REFUSES:
         return False
-    finally:
-        network.train(training)

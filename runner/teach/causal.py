@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from runner.types import IGNORED, Features, Inputs, Model, Row, Teach
 
@@ -21,8 +21,6 @@ class Causal(Teach):
 
     column: str = "text"
     add_end: bool = True  # an end-of-text token is added where the tokenizer adds none
-
-    packs: ClassVar[bool] = True
 
     @property
     def columns(self) -> tuple[str, ...]:

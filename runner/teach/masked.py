@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from runner.encode.tokens import check_fast
 from runner.types import IGNORED, Features, Inputs, Model, Row, Teach
@@ -31,8 +31,6 @@ class Masked(Teach):
     unit: str = "token"
     keep: float = 0.1
     swap: float = 0.1
-
-    packs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from runner.encode.tokens import Tokens
 from runner.errors import DataError
@@ -42,8 +42,6 @@ class Tags(Teach):
     all_pieces: bool = False
     class_weights: Any = None  # null | balanced | {tag: weight}
     label_smoothing: float = 0.0
-
-    packs: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_weights(self.class_weights, self.label_smoothing)

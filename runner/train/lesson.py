@@ -12,7 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import Trainer
 
-from runner.engine.packed import within_rows
 from runner.engine.sampling import stream_seed
 from runner.errors import RunFailed
 from runner.files import naming
@@ -22,7 +21,7 @@ WEIGHTS = "model.safetensors"  # where the Trainer looks for them
 
 
 class Lesson(Trainer):  # type: ignore[misc]
-    """A Trainer whose batches are {"micro": [inputs, ...]}, as `Layout` makes them, and whose loss `teach` computes."""
+    """A Trainer whose `data_collator` is a `Layout`, and whose loss `teach` computes."""
 
     control: Any
     loss_is_scaled_for_ga = True  # by the items of the whole step
@@ -51,8 +50,7 @@ class Lesson(Trainer):  # type: ignore[misc]
         """Forward and backward of each micro-batch; the loss of the whole step, which is what num_items normalises."""
         steps = []
         for micro in inputs["micro"]:
-            lengths = micro.pop("lengths", None)
-            with within_rows(self.model, lengths):
+            with self.data_collator.within(self.model):
                 steps.append(super().training_step(model, micro, num_items_in_batch))
         return torch.stack(steps).sum()
 

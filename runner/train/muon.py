@@ -16,10 +16,23 @@ class Muon(torch.optim.Optimizer):
     """One optimizer over two kinds of groups, told apart by `orthogonal`.
 
     torch.optim.Muon computes its iteration in bfloat16, which processors without bfloat16 units emulate some fifty
-    times slower, and takes no other parameters; this one works in the parameters' own precision.
+    times slower, and takes no other parameters; this one works in the precision that the training computes in.
+
+    Args:
+        groups: as `groups` makes them.
+        lr, betas: of AdamW; lr of the matrices, too, where their group has none.
+        momentum: of the matrices.
+        dtype: of the iteration.
     """
 
-    def __init__(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float], momentum: float = 0.95):
+    def __init__(
+        self,
+        groups: list[dict[str, Any]],
+        lr: float,
+        betas: tuple[float, float],
+        momentum: float = 0.95,
+        dtype: torch.dtype = torch.float32,
+    ):
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -29,6 +42,7 @@ class Muon(torch.optim.Optimizer):
             "orthogonal": False,
         }
         super().__init__(groups, defaults)
+        self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
@@ -46,7 +60,7 @@ class Muon(torch.optim.Optimizer):
         state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
         direction = parameter.grad.lerp(state["momentum"], group["momentum"])  # type: ignore[union-attr]
         scale = 0.2 * max(parameter.shape) ** 0.5  # as large as AdamW's: Liu et al. 2025, "Muon is scalable", eq. 4
-        parameter.add_(orthogonalised(direction), alpha=-group["lr"] * scale)
+        parameter.add_(orthogonalised(direction.to(self.dtype)), alpha=-group["lr"] * scale)
 
     def _adam(self, parameter: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
         if not state:

@@ -139,17 +139,13 @@ def _trainer(config: Config, model: Any, course: Course, state: Path) -> Any:
 
 def _layout(train: TrainConfig, model: Any, course: Course) -> Layout:
     """As asked for; where texts cannot lie side by side, those of like lengths share micro-batches."""
-    from runner.engine.packed import why_not_side_by_side
+    from runner.engine.unpadded import why_padded
 
     batching, pad = train.batching, getattr(model.processor, "pad_token_id", None) or model.config.pad_token_id or 0
-    if course.teach.whole_step:
-        batching = "padded"
-    elif batching == "packed" and not course.teach.packs:
-        batching = "length"
-    elif batching == "packed" and (reason := why_not_side_by_side(model.network)):
+    if batching == "packed" and (reason := why_padded(model.network)):
         course.observer.phase(f"train.batching is length, not packed: {reason}")
         batching = "length"
-    return Layout(batching, train.micro_batch_tokens, pad)
+    return Layout(batching, None if course.teach.whole_step else train.micro_batch_tokens, pad)
 
 
 def check_arguments(train: TrainConfig) -> None:
@@ -219,7 +215,9 @@ def _optimizer(train: TrainConfig, network: Any) -> Any:
     """None lets the Trainer make its AdamW."""
     if train.optimizer != "muon":
         return None
+    import torch
+
     from runner.train.muon import Muon, groups
 
-    betas = (0.9, train.adam_beta2)
-    return Muon(groups(network, train.matrix_learning_rate, train.weight_decay), train.learning_rate, betas)
+    each = groups(network, train.matrix_learning_rate, train.weight_decay)
+    return Muon(each, train.learning_rate, (0.9, train.adam_beta2), dtype=getattr(torch, train.precision))

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from runner.engine.packed import within_rows
 from runner.engine.sampling import stream_seed
 from runner.errors import RunFailed
 from runner.task import Task
@@ -62,7 +61,7 @@ class Validation:
             generator = torch.Generator().manual_seed(stream_seed(self.seed, start))
             for micro in self.layout(examples)["micro"]:
                 inputs = teach.prepare(model, micro, generator)
-                with torch.no_grad(), within_rows(network, inputs.pop("lengths", None)):
+                with torch.no_grad(), self.layout.within(network):
                     on_device = {name: value.to(network.device) for name, value in inputs.items()}
                     loss += float(teach.loss(network, on_device))
                 items += teach.items(inputs)

@@ -10,6 +10,13 @@ from tests.tasks import made
 
 @pytest.fixture(scope="module")
 def model():
+    """One that sees padding: it has an encoder and a decoder."""
+    return made.model("AutoModel", "bart")
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    """One whose texts go through it side by side."""
     return made.model("AutoModel")
 
 
@@ -50,6 +57,17 @@ def test_short_texts_share_a_batch_and_long_ones_only_with_their_like(model):
     assert shapes == [(7, 100), (1, 50)]
     shapes, _ = batches(model, features(9, 3, 1), 10_000)
     assert shapes == [(3, 9)]
+
+
+@pytest.mark.parametrize("budget, shapes", [
+    (1, [(1, 9), (1, 8), (1, 4), (1, 3), (1, 1)]),
+    (13, [(1, 9), (2, 8), (2, 3)]),
+    (25, [(5, 9)]),
+])  # fmt: skip
+def test_where_padding_costs_nothing_only_tokens_count(encoder, budget, shapes):
+    found, outputs = batches(encoder, of := features(4, 9, 1, 8, 3), budget)
+    assert found == shapes
+    assert outputs == [feature["input_ids"][0] for feature in of]
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved_and_so_are_those_after_it(model):

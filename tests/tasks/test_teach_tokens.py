@@ -103,18 +103,19 @@ def test_balanced_weights_give_all_tags_the_same_say(model):
 
 
 def test_the_loss_is_the_same_side_by_side_and_padded(model):
-    from runner.engine.packed import why_not_side_by_side, within_rows
+    from runner.engine.unpadded import why_padded
     from runner.train.layout import Layout
 
-    assert why_not_side_by_side(model.network) is None
+    assert why_padded(model.network) is None
     teach = Tags(class_weights={"O": 0.5})
     rows = [rows_of(*["O", "B-PER", "I-LOC", "O"][:count])[0] for count in (4, 1, 3)]
     found = []
     for batching in ("packed", "padded", "length"):
         total = items = 0.0
-        for micro in Layout(batching, 64, 0)(list(teach(model, rows)))["micro"]:
+        layout = Layout(batching, 64, 0)
+        for micro in layout(list(teach(model, rows)))["micro"]:
             items += teach.items(micro)
-            with within_rows(model.network, micro.pop("lengths", None)):
+            with layout.within(model.network):
                 total += float(teach.loss(model.network, micro).detach())
         found.append((total, items))
     assert found == [pytest.approx(found[0], abs=1e-4)] * 3

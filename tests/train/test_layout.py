@@ -1,21 +1,7 @@
-from contextlib import nullcontext
-
 import pytest
 import torch
-from transformers import (
-    BloomConfig,
-    BloomForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    MambaConfig,
-    MambaForCausalLM,
-    MistralConfig,
-    MistralForCausalLM,
-)
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from runner.engine.packed import side_by_side, why_not_side_by_side
 from runner.teach.causal import Causal
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
@@ -45,8 +31,7 @@ def gradient(network, layout):
     batch = layout([{"input_ids": text} for text in TEXTS])
     predicted = sum(len(text) - 1 for text in TEXTS)
     for micro in batch["micro"]:
-        lengths = micro.pop("lengths", None)
-        with side_by_side(network, lengths) if lengths else nullcontext():
+        with layout.within(network):
             network(**micro, num_items_in_batch=predicted, use_cache=False).loss.backward()
     return torch.cat([p.grad.flatten() for p in network.parameters()])
 
@@ -67,57 +52,34 @@ def test_micro_batches_of_like_lengths_hold_no_more_than_their_budget():
     assert all("attention_mask" not in inputs for inputs in micro)
 
 
-def test_packed_texts_predict_nothing_across_texts():
+def test_packed_texts_are_rows_of_a_batch_whose_padding_teaches_nothing():
     (micro,) = Layout("packed", tokens=100, pad=0)([{"input_ids": [2, 5, 3]}, {"input_ids": [2, 6, 7, 3]}])["micro"]
-    assert micro["input_ids"].tolist() == [[2, 6, 7, 3, 2, 5, 3]]
-    assert micro["labels"].tolist() == [[-100, 6, 7, 3, -100, 5, 3]]
-    assert micro["position_ids"].tolist() == [[0, 1, 2, 3, 0, 1, 2]]
-    assert micro["lengths"] == [4, 3]
+    assert micro["input_ids"].tolist() == [[2, 6, 7, 3], [2, 5, 3, 0]]
+    assert micro["labels"].tolist() == [[2, 6, 7, 3], [2, 5, 3, -100]]
+    assert micro["attention_mask"].tolist() == [[1, 1, 1, 1], [1, 1, 1, 0]]
 
 
 def test_packed_micro_batches_are_few_and_even():
     texts = [{"input_ids": [2] * length} for length in (9, 8, 7, 6, 5, 4, 3, 2, 1)]  # 45 tokens
     micro = Layout("packed", tokens=20, pad=0)(texts)["micro"]
-    assert [inputs["lengths"] for inputs in micro] == [[9, 8], [7, 6], [5, 4, 3, 2, 1]]
+    assert [inputs["attention_mask"].sum(1).tolist() for inputs in micro] == [[9, 8], [7, 6], [5, 4, 3, 2, 1]]
     alone = Layout("packed", tokens=4, pad=0)(texts[:2])["micro"]
-    assert [inputs["lengths"] for inputs in alone] == [[9], [8]]
-
-
-SMALL = {"vocab_size": 16, "hidden_size": 16, "pad_token_id": 0}
-REFUSING = {
-    "its attention does not stay inside each text": lambda: BloomForCausalLM(BloomConfig(n_layer=2, n_head=2, **SMALL)),
-    "its layers keep a window or a state": lambda: MistralForCausalLM(
-        MistralConfig(num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, sliding_window=8, **SMALL)
-    ),
-}
-
-
-@pytest.mark.parametrize("reason", REFUSING)
-def test_networks_whose_attention_would_leak_are_found_by_trial(reason):
-    torch.manual_seed(0)
-    assert why_not_side_by_side(REFUSING[reason]()) == reason
-
-
-def test_a_recurrent_network_does_not_take_texts_side_by_side():
-    assert why_not_side_by_side(MambaForCausalLM(MambaConfig(num_hidden_layers=1, **SMALL)))
-
-
-def test_the_network_is_left_as_it_was():
-    one = network("gpt2").train()
-    assert why_not_side_by_side(one) is None
-    assert one.training and one.config._attn_implementation == "sdpa"
+    assert [tuple(inputs["input_ids"].shape) for inputs in alone] == [(1, 9), (1, 8)]
+    (whole,) = Layout("packed", tokens=None, pad=0)(texts)["micro"]
+    assert whole["attention_mask"].sum(1).tolist() == [9, 8, 7, 6, 5, 4, 3, 2, 1]
 
 
 @pytest.mark.parametrize("batching, shapes", [
     ("padded", [(2, 2, 5), (1, 3, 4)]),
-    ("length", [(1, 2, 5), (1, 3, 4), (1, 2, 3)]),
+    ("length", [(2, 2, 5), (1, 3, 4)]),
+    ("packed", [(2, 2, 5), (1, 3, 4)]),
 ])  # fmt: skip
 def test_questions_share_a_micro_batch_with_those_of_as_many_choices(batching, shapes):
     two, three, short = [[2, 5, 6, 7, 3], [2, 3]], [[2, 5, 6, 3], [2, 3], [2, 9, 3]], [[2, 3], [2, 8, 3]]
     examples = [{"input_ids": ids, "labels": at % 2} for at, ids in enumerate((short, three, two))]
     micro = Layout(batching, tokens=100, pad=0)(examples)["micro"]
     assert [tuple(inputs["input_ids"].shape) for inputs in micro] == shapes
-    assert sum(inputs["labels"].tolist() == [0] for inputs in micro) == (0 if batching == "padded" else 2)
+    assert [inputs["labels"].tolist() for inputs in micro] == [[0, 0], [1]]
     assert int(sum(inputs["attention_mask"].sum() for inputs in micro)) == 7 + 9 + 5
     assert micro[0]["input_ids"][0].tolist() == [[2, 5, 6, 7, 3], [2, 3, 0, 0, 0]]
 
