@@ -42,12 +42,13 @@ ENTRIES = (
     Entry("SST-2 test", "sst2", "accuracy",
           f"{TEXTS}/sst2 {{minilm}} {TRAIN} train.evaluate_every=217 train.save_every=217 train.metric=accuracy",
           (0, 1, 2)),
-    Entry("CoLA out of domain", "cola", "mcc",
-          f"{TEXTS}/cola {{minilm}} {TRAIN} data.split=validation_out_of_domain "
-          "data.validation_split=validation_in_domain train.evaluate_every=268 train.save_every=268 train.metric=mcc"),
+    Entry("CoLA in domain", "cola", "mcc",
+          f"{TEXTS}/cola {{minilm}} {TRAIN} data.split=validation_in_domain "
+          "data.validation_split=validation_out_of_domain train.evaluate_every=268 train.save_every=268 train.metric=mcc"),
     Entry("WNUT17 test", "wnut17", "f1",
-          f"task=token_classification data=files data.path=../shared/data/wnut17 {{minilm}} {TRAIN} "
-          "train.evaluate_every=107 train.save_every=107 train.metric=f1"),
+          f"task=token_classification data=files data.path=../shared/data/wnut17 {{minilm}} "
+          "train=full train.precision=bfloat16 train.epochs=4 train.learning_rate=1e-4 train.evaluate_every=107 "
+          "train.save_every=107 train.metric=f1"),
     Entry("XQuAD-en test, 970 questions taught", None, "f1",
           f"task=question_answering data=files data.path=../shared/data/squad_xquad_en {{minilm}} {TRAIN}"),
     Entry("ChnSentiCorp validation, last weights", "chnsenticorp", "accuracy",  # it has no other rows to choose on
