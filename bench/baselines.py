@@ -221,7 +221,7 @@ def _number(metric: str, value: float, n: int, what: str) -> Number:
 BASELINES: dict[str, Callable[[], Number]] = {
     "stsb": similarity,
     "sst2": lambda: texts("sst2", WORDS, "accuracy", ("train", "validation", "test")),
-    "cola": lambda: texts("cola", WORDS, "mcc", ("train", "validation_in_domain", "validation_out_of_domain")),
+    "cola": lambda: texts("cola", WORDS, "mcc", ("train", "validation_out_of_domain", "validation_in_domain")),
     "wnut17": entities,
     "chnsenticorp": lambda: texts("chnsenticorp", CHARACTERS, "accuracy", ("train", "validation", "validation")),
     "dynasty": lambda: texts("poems_dynasty", CHARACTERS, "accuracy", ("train", "valid", "test")),
