@@ -126,7 +126,7 @@ class _Composer:
             raise ConfigError(found + error.problems) from error
         for override in values:
             key = override.key_or_group
-            if not _in_schema(key) and not override.is_delete():
+            if not (_in_schema(key) and _has_owner(key, composed)) and not override.is_delete():
                 found.append(f"{key}  no such key; {nearest(key, list(_keys(OmegaConf.to_container(composed), '')))}")
                 continue
             try:
@@ -233,6 +233,12 @@ def _in_schema(key: str) -> bool:
         if kind is None:
             return False
     return True
+
+
+def _has_owner(key: str, composed: DictConfig) -> bool:
+    """Whether a task's object that would have the option is there; its class says later whether it knows it."""
+    owner = key.rpartition(".")[0]
+    return not key.startswith("task.") or key.endswith("._target_") or _exists(composed, owner)
 
 
 def _exists(base: DictConfig, key: str) -> bool:

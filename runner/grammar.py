@@ -9,7 +9,8 @@ from typing import Any
 
 # sections whose schema is another signature: their keys need no `+`
 FREE_FORM = ("checkpoint.architecture", "checkpoint.options", "data.columns", "train.arguments", "decode.rule",
-             "decode.cache_config", "decode.watermarking_config")  # fmt: skip
+             "decode.cache_config", "decode.watermarking_config",
+             "task.predict", "task.evaluate", "task.teach")  # fmt: skip
 NULLABLE = ("checkpoint.architecture", "decode.rule", "decode.cache_config", "decode.watermarking_config")
 QUOTED = r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'"
 INTERPOLATION = re.compile(r"(\\*)\$\{")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.compose import compose
+from runner.compose import check_sweep, compose
 from runner.config import freeze
 from runner.errors import ConfigError
 
@@ -33,6 +33,44 @@ def test_an_unknown_section_names_the_nearest():
 def test_a_key_below_a_value_is_unknown():
     (problem,) = refused("seed.x=1")
     assert problem.startswith("seed.x  no such key")
+
+
+@pytest.mark.parametrize("plus", ["", "+", "++"])
+def test_an_option_that_the_yaml_of_a_task_does_not_list_needs_no_plus(plus):
+    config = freeze(compose(["task=sequence_classification", f"{plus}task.teach.names=[good, bad]"]))
+    assert config.task.teach["names"] == ["good", "bad"]
+
+
+def test_an_option_that_the_yaml_of_a_task_does_not_list_may_be_swept():
+    check_sweep(["task=sequence_classification", "task.predict.encode.pairs=true,false"])
+
+
+def test_an_option_that_takes_a_dictionary_takes_it_key_by_key():
+    config = freeze(compose(["task=sequence_classification", "task.teach.class_weights.good=2"]))
+    assert config.task.teach["class_weights"] == {"good": 2}
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("task.teach.nmes=[a]", "task.teach.nmes  no such option of runner.teach.labels.Labels; nearest: names"),
+        ("task.teach.x=1", "task.teach.x  no such option of runner.teach.labels.Labels; known: class_weights, column"),
+        ("task.teach.problem.x=1", "task.teach.problem  must be null or str, but got {'x': 1}"),
+        ("task.predict.encod.pairs=true", "task.predict.encod.pairs  no such key; nearest: task.predict.encode,"),
+        ("task.predict.metrics.regresion.x=1", "task.predict.metrics.regresion.x  no such key; nearest: task.predict."),
+        ("task.evaluate.encode.tokens=3", "task.evaluate.encode.tokens  no such key; nearest: task.predict.encode.to"),
+        ("+task.evaluate.encode.tokens=3", "task.evaluate.encode.tokens  no such key; nearest: task.predict.encode.to"),
+    ],
+)
+def test_an_option_that_the_class_of_a_task_does_not_have_is_told(override, told):
+    (problem,) = refused("task=sequence_classification", override)
+    assert problem.startswith(told)
+
+
+def test_an_object_that_a_task_does_not_have_is_named_by_its_class_first():
+    export = ["task.predict.export._target_=runner.interpret.vectors.Vectors", "task.predict.export.neighbours=3"]
+    config = freeze(compose(["task=sequence_classification", *export]))
+    assert config.task.predict["export"] == {"_target_": "runner.interpret.vectors.Vectors", "neighbours": 3}
 
 
 def test_an_unknown_choice_names_the_known_ones():
