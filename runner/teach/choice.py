@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.encode.choices import Choices
 from runner.metrics.choice import position_of
+from runner.teach.classes import check_smoothing
 from runner.types import Features, Inputs, Model, Row, Teach
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class Choice(Teach):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"0 <= label_smoothing < 1 must hold, but got {self.label_smoothing}")
+        check_smoothing(self.label_smoothing)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -75,6 +75,11 @@ def check_weights(wanted: Any, smoothing: float) -> None:
         raise ValueError(f"class_weights must be null, balanced or {{label: weight}}, but got {wanted}")
     if isinstance(wanted, Mapping) and not all(isinstance(v, int | float) and v >= 0 for v in wanted.values()):
         raise ValueError(f"class_weights must be numbers from 0, but got {dict(wanted)}")
+    check_smoothing(smoothing)
+
+
+def check_smoothing(smoothing: float) -> None:
+    """Raises ValueError for a label smoothing that is no share."""
     if not 0 <= smoothing < 1:
         raise ValueError(f"0 <= label_smoothing < 1 must hold, but got {smoothing}")
 

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from runner.encode.fit import fit
+from runner.teach.classes import check_smoothing
 from runner.types import IGNORED, Features, Inputs, Model, Row, Teach
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class Pairs(Teach):
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"0 <= label_smoothing < 1 must hold, but got {self.label_smoothing}")
+        check_smoothing(self.label_smoothing)
 
     @property
     def columns(self) -> tuple[str, ...]:
