@@ -72,6 +72,7 @@ class EngineConfig:
     """How the work is done; in float32 nothing here changes a generated text."""
 
     dtype: str = "float32"  # float32 | bfloat16 | float16 | auto (by a short probe)
+    quantize: str | None = None  # int8 (linear layers, on a processor; the share of answers that it changes is told)
     device: str = "auto"  # auto | cpu | cuda | cuda:1 ...
     threads: int | None = None  # processor; null: OMP_NUM_THREADS, else 1 to generate with few weights, else all cores
     attention: str | None = None  # sdpa | eager | ...; null: the architecture's default
@@ -171,6 +172,7 @@ CHOICES = {
     "data.on_bad_row": ("error", "skip"),
     "data.on_long_row": ("error", "truncate", "skip", None),
     "engine.dtype": ("float32", "bfloat16", "float16", "auto"),
+    "engine.quantize": ("int8", None),
     "train.method": ("none", "full", "lora", "head"),
     "train.lora.variant": ("lora", "dora", "rslora"),
     "train.batching": ("packed", "length", "padded"),
@@ -346,6 +348,8 @@ def _across(config: Config) -> list[str]:
         found.append("checkpoint.architecture.model_type  is missing, e.g. gpt2")
     if checkpoint.architecture is not None and not (checkpoint.tokenizer or checkpoint.name_or_path):
         found.append("checkpoint.tokenizer  is missing: random weights need a tokenizer from somewhere")
+    if config.engine.quantize and (config.engine.dtype != "float32" or config.engine.device not in ("auto", "cpu")):
+        found.append("engine.quantize  is for engine.dtype=float32 on a processor: its linear layers become int8")
     if config.trains and train.save_every % train.evaluate_every:
         found.append(
             f"train.save_every  must be a multiple of train.evaluate_every={train.evaluate_every},"

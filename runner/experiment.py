@@ -23,6 +23,7 @@ from runner.loading import found, load
 from runner.log import Logged
 from runner.manifest import Inputs, other_code, read_manifest
 from runner.predict import summarise
+from runner.quantizing import quantized
 from runner.reading import open_splits, write_card, write_rejected
 from runner.record import Record
 from runner.running import Run
@@ -80,7 +81,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
             if this.trains:
                 checkpoint = trained(this, source)
                 source = found(this, checkpoint).named_after(source)
-            model = load(this, source, checkpoint)
+            model = quantized(this, load(this, source, checkpoint))
             answer(this, model)
             metrics = _score(this)
             _export(this)

@@ -13,7 +13,7 @@ LAYERS = [  # from the lowest
     ("engine",),
     ("interpret", "teach", "backends", "naming", "predictions", "record", "manifest"),
     ("answered", "prompts", "predict", "train", "report", "log", "introduction"),
-    ("running", "phrase", "reading", "loading", "training", "answering"),
+    ("running", "phrase", "reading", "loading", "quantizing", "training", "answering"),
     ("experiment",),
     ("compose", "api", "terminal", "summary", "__main__"),
 ]  # fmt: skip
