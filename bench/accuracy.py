@@ -44,9 +44,10 @@ ENTRIES = (
           (0, 1, 2)),
     Entry("CoLA in domain", "cola", "mcc",
           f"{TEXTS}/cola {{minilm}} {TRAIN} data.split=validation_in_domain "
-          "data.validation_split=validation_out_of_domain train.evaluate_every=268 train.save_every=268 train.metric=mcc"),
+          "data.validation_split=validation_out_of_domain "
+          "train.evaluate_every=268 train.save_every=268 train.metric=mcc"),
     Entry("WNUT17 test", "wnut17", "f1",
-          f"task=token_classification data=files data.path=../shared/data/wnut17 {{minilm}} "
+          "task=token_classification data=files data.path=../shared/data/wnut17 {minilm} "
           "train=full train.precision=bfloat16 train.epochs=4 train.learning_rate=1e-4 train.evaluate_every=107 "
           "train.save_every=107 train.metric=f1"),
     Entry("XQuAD-en test, 970 questions taught", None, "f1",
