@@ -11,14 +11,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from bench.measure import Row, write
 from bench.minilm import DATA, classifier
+from bench.trainers import BATCH, arguments, timed
 
-ROWS, BATCH = 320, 32
+ROWS, RATE = 320, 5e-5
 PEERS = ("plain float32", "by_length float32", "plain bfloat16", "by_length bfloat16")
 OURS = ("full float32", "full bfloat16", "lora float32")
 
@@ -28,17 +28,6 @@ def rows(count: int) -> list[dict[str, Any]]:
     with (DATA / "sst2/train.csv").open(encoding="utf-8", newline="") as file:
         found = [row for _, row in zip(range(count), csv.DictReader(file), strict=False)]
     return [{"row": at, "text": row["text"], "label": int(row["label"])} for at, row in enumerate(found)]
-
-
-def arguments(folder: str, dtype: str, steps: int, **others: Any) -> Any:
-    """The same for all sides."""
-    from transformers import TrainingArguments
-
-    return TrainingArguments(
-        output_dir=folder, max_steps=steps, per_device_train_batch_size=BATCH, learning_rate=5e-5, seed=0, data_seed=0,
-        use_cpu=True, report_to="none", disable_tqdm=True, save_strategy="no", logging_steps=1,
-        dataloader_pin_memory=False, bf16=dtype == "bfloat16", **others,
-    )  # fmt: skip
 
 
 def peer(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
@@ -54,7 +43,7 @@ def peer(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
     sampling = {"train_sampling_strategy": "group_by_length"} if way == "by_length" else {}
     return Trainer(
         model=network,
-        args=arguments(work, dtype, steps, **sampling),
+        args=arguments(work, dtype, steps, learning_rate=RATE, **sampling),
         train_dataset=examples,
         data_collator=DataCollatorWithPadding(tokenizer),
     )
@@ -85,7 +74,7 @@ def ours(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
         pupil=model,
         validate=lambda network: {},
         model=model.network,
-        args=arguments(work, dtype, steps, remove_unused_columns=False),
+        args=arguments(work, dtype, steps, learning_rate=RATE, remove_unused_columns=False),
         train_dataset=corpus,
         data_collator=Layout(config.train.batching, config.train.micro_batch_tokens, model.processor.pad_token_id),
     )
@@ -94,30 +83,18 @@ def ours(way: str, dtype: str, folder: str, steps: int, work: str) -> Any:
 def measured(way: str, dtype: str, folder: str, steps: int) -> dict[str, Any]:
     """CPU seconds of the training alone, the losses, and the precision in which the head really computed."""
     import torch
-    from transformers import TrainerCallback
     from transformers.utils import logging
-
-    class Clock(TrainerCallback):
-        began = ended = 0.0
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            Clock.began = time.process_time()
-
-        def on_train_end(self, *_: Any, **__: Any) -> None:
-            Clock.ended = time.process_time()
 
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     with tempfile.TemporaryDirectory() as work:
         trainer = (peer if f"{way} {dtype}" in PEERS else ours)(way, dtype, folder, steps, work)
-        trainer.add_callback(Clock)
         seen = set()
         layer = trainer.model.base_model.encoder.layer[0].intermediate.dense
-        layer.register_forward_hook(lambda module, given, made: seen.add(str(made.dtype)))
-        trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return {"seconds": Clock.ended - Clock.began, "losses": losses, "computed": sorted(seen)}
+        layer.register_forward_hook(lambda _, __, made: seen.add(str(made.dtype)) if made.requires_grad else None)
+        seconds, losses = timed(trainer)
+    return {"seconds": seconds, "losses": losses, "computed": sorted(seen)}
 
 
 def run(rounds: int, quick: bool) -> None:

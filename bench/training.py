@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 from bench.measure import Row, write
 from bench.models import SIZES, half_pays
+from bench.trainers import arguments, timed
 
 POEMS = Path("runner/assets/data/poems_small/train.jsonl")
 
@@ -22,40 +22,27 @@ def trained(kind: str, dtype: str, corpus: Any, tokenizer: Any, steps: int) -> t
         GPT2Config,
         GPT2LMHeadModel,
         Trainer,
-        TrainerCallback,
-        TrainingArguments,
     )  # fmt: skip
 
     from runner.train.layout import Layout
     from runner.train.lesson import Lesson
-
-    class Clock(TrainerCallback):
-        began = ended = 0.0
-
-        def on_train_begin(self, *_: Any, **__: Any) -> None:
-            Clock.began = time.process_time()
-
-        def on_train_end(self, *_: Any, **__: Any) -> None:
-            Clock.ended = time.process_time()
 
     torch.manual_seed(0)
     network = GPT2LMHeadModel(
         GPT2Config(bos_token_id=2, eos_token_id=3, pad_token_id=0, loss_type="ForCausalLM", **SIZES["6M"])
     )
     with tempfile.TemporaryDirectory() as folder:
-        arguments = TrainingArguments(
-            output_dir=folder, max_steps=steps, per_device_train_batch_size=32, learning_rate=5e-4, seed=0, data_seed=0,
-            use_cpu=True, report_to="none", disable_tqdm=True, save_strategy="no", logging_steps=1,
-            remove_unused_columns=False, dataloader_pin_memory=False, bf16=dtype == "bfloat16",
-        )  # fmt: skip
-        common = {"model": network, "args": arguments, "train_dataset": corpus, "callbacks": [Clock()]}
+        common = {
+            "model": network,
+            "args": arguments(folder, dtype, steps, learning_rate=5e-4, remove_unused_columns=False),
+            "train_dataset": corpus,
+        }
         if kind == "plain":
             trainer = Trainer(**common, data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False))
         else:
             trainer = Lesson(**common, data_collator=Layout(kind, 2048, 0), validate=None)
-        trainer.train()
-    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
-    return Clock.ended - Clock.began, sum(losses) / len(losses)
+        seconds, losses = timed(trainer)
+    return seconds, sum(losses) / len(losses)
 
 
 def run(rounds: int, quick: bool) -> None:

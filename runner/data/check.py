@@ -12,6 +12,7 @@ TEXT = frozenset(  # canonical columns that hold text and nothing else; the othe
 )
 TEXTS = frozenset({"tokens", "choices"})  # those that hold a list of texts
 LISTS = TEXTS | {"tags"}  # those that hold a list
+SETS = frozenset({"label"})  # those whose list may be empty: none of the classes holds
 
 
 def column_problems(needed: Iterable[str], names: Mapping[str, str], known: Collection[str], label: str) -> list[str]:
@@ -39,7 +40,7 @@ def row_problem(values: Mapping[str, Any], needed: Mapping[str, str], optional: 
             return f"{name} {problem}"
     for canonical, name in optional.items():
         value = values.get(name)
-        if not is_nothing(value):
+        if not is_missing(canonical, value):
             problem = _value_problem(value, canonical)
             if problem:
                 return f"{name} {problem}"
@@ -53,6 +54,11 @@ def is_nothing(value: Any) -> bool:
     return value is None or value != value or (isinstance(value, list) and not value)
 
 
+def is_missing(canonical: str, value: Any) -> bool:
+    """Whether a row has nothing in this column."""
+    return is_nothing(value) and not (canonical in SETS and isinstance(value, list))
+
+
 def _value_problem(value: Any, canonical: str) -> str:
     if canonical in LISTS:
         return _list_problem(value, canonical in TEXTS) if isinstance(value, list) else _no_list(value)
@@ -64,7 +70,9 @@ def _value_problem(value: Any, canonical: str) -> str:
         return "is NaN"
     if canonical in TEXT:
         return f"is {kind(value)}, not text"
-    return _list_problem(value, only_texts=False) if isinstance(value, list) else ""
+    if not isinstance(value, list) or (canonical in SETS and not value):
+        return ""
+    return _list_problem(value, only_texts=False)
 
 
 def _no_list(value: Any) -> str:

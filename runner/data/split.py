@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runner.config import DataConfig
-from runner.data.check import is_nothing
+from runner.data.check import is_missing
 from runner.data.choose import Choice, choose
 from runner.data.columns import Columns
 from runner.data.read import Item
@@ -85,7 +85,7 @@ class Split:
             if index is not None:
                 row: dict[str, Any] = {"row": index, "place": item.place}
                 for canonical, name in names.items():
-                    if name in item.values and not (canonical in optional and is_nothing(item.values[name])):
+                    if name in item.values and not (canonical in optional and is_missing(canonical, item.values[name])):
                         row[canonical] = item.values[name]
                 if self._reader.others and not item.values.keys() <= used:
                     row["others"] = {name: value for name, value in item.values.items() if name not in used}

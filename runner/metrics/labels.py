@@ -18,8 +18,8 @@ def place(row: Row) -> str:
 
 
 def is_unlabelled(label: Any, names: Sequence[str]) -> bool:
-    """Whether a row has no label: none at all, or -1, where that is not the name of a class."""
-    return label is None or (_number(label) == UNLABELLED and str(label) not in names)
+    """Whether a row has no label: null or an empty list, or -1, where that is not the name of a class."""
+    return label is None or label == [] or (_number(label) == UNLABELLED and str(label) not in names)
 
 
 def position(label: Any, names: Sequence[str], where: str) -> int:

@@ -142,7 +142,7 @@ class Labels(Teach):
 
 def _problem(labels: list[Any]) -> str:
     """What the labels look like: lists are several, many fractions a quantity, all else one class a row."""
-    if any(isinstance(label, list | tuple) for label in labels):
+    if any(isinstance(label, list | tuple) and label for label in labels):
         return "multi_label_classification"
     numbers = {_fraction(label) for label in labels}
     if None not in numbers and any(number % 1 for number in numbers if number is not None):

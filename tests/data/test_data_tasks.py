@@ -61,10 +61,15 @@ def test_a_needed_column_that_goes_by_no_known_name_is_told_with_what_is_there(t
 
 @pytest.mark.parametrize("value", [None, "", "  ", [], float("nan")])
 def test_a_row_without_an_optional_value_leaves_it_out(tmp_path, value):
-    path = written(tmp_path / "a.jsonl", [{"text": "a", "label": value}, {"text": "b", "label": 1}, {"text": "c"}])
-    split = opened(path, Columns(("text",), ("label",)))
-    assert [row.get("label", "none") for row in split] == ["none", 1, "none"]
-    assert [("label" in row) for row in split] == [False, True, False]
+    path = written(tmp_path / "a.jsonl", [{"text": "a", "score": value}, {"text": "b", "score": 1}, {"text": "c"}])
+    split = opened(path, Columns(("text",), ("score",)))
+    assert [row.get("score", "none") for row in split] == ["none", 1, "none"]
+    assert [("score" in row) for row in split] == [False, True, False]
+
+
+def test_a_row_of_which_no_class_holds_is_not_one_without_a_label(tmp_path):
+    path = written(tmp_path / "a.jsonl", [{"text": "a", "label": []}, {"text": "b", "label": None}])
+    assert [row.get("label", "none") for row in opened(path, Columns(("text",), ("label",)))] == [[], "none"]
 
 
 def test_an_optional_column_that_no_row_has_is_no_mistake_unless_the_user_names_it(tmp_path):
