@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from bench.measure import Row, write
@@ -14,7 +15,7 @@ from bench.trainers import arguments, timed
 POEMS = Path("runner/assets/data/poems_small/train.jsonl")
 
 
-def trained(kind: str, dtype: str, corpus: Any, tokenizer: Any, steps: int) -> tuple[float, float]:
+def trained(kind: str, dtype: str, corpus: Any, pupil: Any, steps: int) -> tuple[float, float]:
     """CPU seconds of the training alone and the mean loss of its steps; always a fresh module."""
     import torch
     from transformers import (
@@ -24,6 +25,7 @@ def trained(kind: str, dtype: str, corpus: Any, tokenizer: Any, steps: int) -> t
         Trainer,
     )  # fmt: skip
 
+    from runner.teach.causal import Causal
     from runner.train.layout import Layout
     from runner.train.lesson import Lesson
 
@@ -38,9 +40,10 @@ def trained(kind: str, dtype: str, corpus: Any, tokenizer: Any, steps: int) -> t
             "train_dataset": corpus,
         }
         if kind == "plain":
-            trainer = Trainer(**common, data_collator=DataCollatorForLanguageModeling(tokenizer, mlm=False))
+            trainer = Trainer(**common, data_collator=DataCollatorForLanguageModeling(pupil.processor, mlm=False))
         else:
-            trainer = Lesson(**common, data_collator=Layout(kind, 2048, 0), validate=None)
+            layout = Layout(kind, 2048, 0)
+            trainer = Lesson(**common, data_collator=layout, teach=Causal(), pupil=pupil, validate=lambda network: {})
         seconds, losses = timed(trainer)
     return seconds, sum(losses) / len(losses)
 
@@ -62,7 +65,8 @@ def run(rounds: int, quick: bool) -> None:
     tokenizer = load_processor(find(checkpoint, "AutoModelForCausalLM"), checkpoint, "AutoTokenizer")
     poems = sorted(Path("../shared/data/poems").glob("train.jsonl")) or [POEMS]
     rows = [json.loads(line) for _, line in zip(range(4000), poems[0].open(encoding="utf-8"), strict=False)]
-    corpus = Corpus(Causal()(tokenizer, rows), 1024)
+    pupil = SimpleNamespace(processor=tokenizer, context=1024)
+    corpus = Corpus(Causal()(pupil, rows))
     steps = 2 if quick else 12
     goals = {"float32": 1.9} | ({"bfloat16": 1.8} if half_pays() else {})
     ways = [(kind, dtype) for dtype in goals for kind in ("plain", "packed", "length")]
@@ -70,7 +74,7 @@ def run(rounds: int, quick: bool) -> None:
     losses: dict[tuple[str, str], float] = {}
     for number in range(rounds):
         for way in ways:
-            took, losses[way] = trained(*way, corpus, tokenizer, steps)
+            took, losses[way] = trained(*way, corpus, pupil, steps)
             seconds.setdefault(way, []).append(took)
             print(f"  round {number + 1} {way}: {took:.1f} s, loss {losses[way]:.4f}", flush=True)
     median = {way: statistics.median(values) for way, values in seconds.items()}
