@@ -133,8 +133,8 @@ def run(rounds: int, quick: bool) -> None:
     )
     padding = sum(BATCH * max(lengths[i : i + BATCH]) for i in range(0, len(lengths), BATCH)) / sum(lengths)
     notes = [
-        f"MiniLM, the first {ROWS} sentences of SST-2, {steps} steps of {BATCH} (three times all of them); each figure from a fresh process, the "
-        "training alone; the precision in which a layer computed was looked at.",
+        f"MiniLM, the first {ROWS} sentences of SST-2, three times: {steps} steps of {BATCH}; each figure from a fresh "
+        "process, the training alone; the precision in which a layer computed was looked at.",
         f"{sum(lengths):,} tokens, mean {sum(lengths) / len(lengths):.1f}, most {max(lengths)}; batches padded to "
         f"their longest text, in the order of the rows, have {padding:.2f} times the tokens.",
         f"CPU seconds and mean loss of the steps: {told}. LoRA solves another problem.",
