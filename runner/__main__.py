@@ -5,19 +5,16 @@ from __future__ import annotations
 import io
 import os
 import sys
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import DONE, FAILED, INTERRUPTED, ConfigError, RunnerError, Stopped, visible
+from runner.errors import DONE, INTERRUPTED, ConfigError, RunnerError, Stopped, visible
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from runner.config import Config
     from runner.experiment import Result
-    from runner.summary import Job
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,51 +118,20 @@ def _show(asked: Any) -> int:
 
 
 def _sweep(asked: Any) -> int:
-    """Every job is checked before the first one runs; a job that fails costs only itself."""
-    from runner.compose import check_sweep
-    from runner.summary import STOPPED, Job, sweep_table
+    """A sweeper makes the jobs and a launcher runs them; one that fails costs only itself."""
+    from runner.compose import PLUGINS, compose_plugins
+    from runner.sweep.options import split
+    from runner.sweep.sweep import Sweep
 
-    check_sweep(asked.overrides, asked.config_dir)
-    jobs: list[Job] = []
-    codes = [DONE]
-
-    def job(composed: DictConfig) -> None:
-        from hydra.core.hydra_config import HydraConfig
-
-        overrides = [text.removeprefix("++") for text in HydraConfig.get().overrides.task]
-        print(visible(("\n" if jobs else "") + " ".join(overrides)))
-        jobs.append(Job(overrides, failure=STOPPED))
-        try:
-            code, jobs[-1] = _job(composed, jobs[-1])
-        except SystemExit as stop:
-            jobs[-1] = replace(jobs[-1], where=_where(stop.__cause__))
-            raise
-        codes.append(code)
-
-    try:
-        _hydra_main(asked, job)
-    finally:
-        for line in ("", *sweep_table(jobs)) if jobs else ():
-            print(visible(line))
-    return max(codes)
-
-
-def _job(composed: DictConfig, job: Job) -> tuple[int, Job]:
-    """Run one job of a sweep: its exit code, and how it ended; a stop ends the sweep."""
-    from runner.config import freeze
-
-    try:
-        result = _run(freeze(composed), job.overrides)
-        return DONE, replace(job, where=str(result.directory), metrics=result.metrics, failure=None)
-    except Stopped as error:
-        print(_told(error), file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
-    except RunnerError as error:
-        print(_told(error), file=sys.stderr)
-        return error.exit_code, replace(job, failure=_told(error), where=_where(error))
-    except Exception as error:
-        traceback.print_exc()
-        return FAILED, replace(job, failure=f"{type(error).__name__}: {error}", where=_where(error))
+    options, rest = split(asked.overrides)
+    plugins = [text for text in rest if text.startswith(PLUGINS)]
+    compose_plugins(plugins, asked.config_dir)
+    sweep = Sweep(options, [text for text in rest if text not in plugins], plugins, asked.config_dir)
+    asked.overrides = plugins  # its jobs are composed by the sweep
+    _hydra_main(asked, sweep)
+    if sweep.error is not None:
+        raise sweep.error
+    return sweep.code
 
 
 def _hydra(asked: Any) -> int:
@@ -207,10 +173,6 @@ def _told(error: RunnerError) -> str:
 def _notes(error: BaseException) -> list[str]:
     """What was added to an error on its way: where the run is kept."""
     return [visible(note) for note in getattr(error, "__notes__", ())]
-
-
-def _where(error: BaseException | None) -> str:
-    return "".join(_notes(error)[:1]).partition("        ")[0] if error else ""  # without the name of the page
 
 
 def _forget_working_directory() -> None:

@@ -43,6 +43,10 @@ class RecordError(RunnerError):
     """The run directory cannot be used: in use, not writable, or its inputs have changed."""
 
 
+class InUse(RecordError):
+    """Another process works in the run directory."""
+
+
 class RunFailed(RunnerError):
     """The run began and could not be finished; what was written stays."""
 

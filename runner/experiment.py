@@ -19,6 +19,7 @@ from runner.engine.device import threads_as_before
 from runner.errors import RecordError
 from runner.files import read_json
 from runner.introduction import introduction
+from runner.kept import Kept
 from runner.loading import found, load
 from runner.log import Logged
 from runner.manifest import Inputs, other_code, read_manifest
@@ -53,8 +54,14 @@ class Result:
                 yield json.loads(line)
 
 
-def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Result:
+def run(config: Config, observer: Observer, overrides: Sequence[str] = (), kept: Kept | None = None) -> Result:
     """Read, load, train if asked, answer, score and record; or show what is already done.
+
+    Args:
+        config: frozen.
+        observer: told about phases, answers and progress.
+        overrides: what the configuration was composed from, for people.
+        kept: what this process keeps for its next run.
 
     Raises:
         RunnerError: told in one line, with the exit code that belongs to it.
@@ -62,7 +69,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = ()) -> Re
     task, record = Task.build(config.task), Record(config, overrides)
     observer = Logged(record, observer)
     with threads_as_before(), stop_on_signals(Stop(), observer.phase) as stop:
-        this = Run(config, task, record, observer, stop, open_splits(config, task))
+        this = Run(config, task, record, observer, stop, open_splits(config, task), kept)
         record.predictions.count = this.splits["rows"].count
         source = found(this, config.checkpoint)
         this.inputs = Inputs.of(config, source.files, this.splits)

@@ -25,6 +25,10 @@ FIXED = {  # the parts of Hydra's own section that would run code or write files
     "sweep": {"dir": "${output_dir}", "subdir": "."},
     "output_subdir": None,
 }
+DEFAULT = {
+    "launcher": "hydra_plugins.runner_sweep.local.LocalLauncher",
+    "sweeper": "hydra_plugins.runner_sweep.grid.GridSweeper",
+}
 PLUGIN = re.compile(r"hydra_plugins(\.\w+)+|hydra\._internal\.core_plugins(\.\w+)+")
 
 
@@ -55,7 +59,7 @@ def hydra_problems(section: Mapping[str, Any], plugins: bool) -> list[str]:
         targets = list(_targets(section[part]))
         if not all(PLUGIN.fullmatch(str(target)) for target in targets):
             found.append(f"hydra.{part}._target_  names no plugin of Hydra: choose one with hydra/{part}=<name>")
-        elif not plugins and targets != [f"hydra._internal.core_plugins.basic_{part}.Basic{part.title()}"]:
+        elif not plugins and targets != [DEFAULT[part]]:
             found.append(f"hydra.{part}  is chosen on the command line: hydra/{part}=<name>")
     return found
 
@@ -104,7 +108,7 @@ def _unreadable(path: Path) -> str | None:
         if size > LARGEST:
             return f"is {size:,} bytes long: a configuration file has at most {LARGEST:,}"
         text = path.read_text(encoding="utf-8")
-        if _nodes(text) > MOST_NODES:
+        if nodes(text) > MOST_NODES:
             return f"holds more than {MOST_NODES:,} values when its aliases are written out"
         return _no_keys(text)
     except OSError as error:
@@ -126,7 +130,7 @@ def _no_keys(text: str) -> str | None:
     return f"{held}: it must hold keys, e.g. seed: 1"
 
 
-def _nodes(text: str) -> int:
+def nodes(text: str) -> int:
     """Values of a YAML document with every alias written out, counted without writing them out."""
     import yaml
 

@@ -73,15 +73,34 @@ def _fresh(this: Run, source: Source, checkpoint: CheckpointConfig, training: bo
 
         choose_threads(engine.threads)
         classes = (task.auto_class, task.processor_class)
-        model = load_model(source, checkpoint, *classes, engine, config.seed, training)
         generates = this.way.generates and not training
+
+        def fresh() -> Any:
+            made = load_model(source, checkpoint, *classes, engine, config.seed, training)
+            if generates and source.assistant is not None:
+                own = source.assistant.checkpoint
+                made.assistant = load_model(source.assistant, own, *classes, engine, config.seed)
+            return made
+
+        if this.kept is None or training or probing:  # a module that trains, or that changes its precision, is its own
+            model = fresh()
+        else:
+            before = this.kept.loads
+            model = this.kept.loaded(_key(this, source, checkpoint, engine), fresh)
+            if this.kept.loads == before:
+                this.observer.phase("checkpoint kept from the job before")
         choose_threads(engine.threads, small=generates and model.parameters < SMALL)
-        if generates and source.assistant is not None:
-            own = source.assistant.checkpoint
-            model.assistant = load_model(source.assistant, own, *classes, engine, config.seed)
     if probing and not training:
         _settle(this, model)
     return model
+
+
+def _key(this: Run, source: Source, checkpoint: CheckpointConfig, engine: EngineConfig) -> str:
+    """What a loaded checkpoint is told apart by: its files, and how it is loaded."""
+    parts = [dataclasses.asdict(checkpoint), this.task.auto_class, this.task.processor_class, engine.dtype,
+             engine.device, engine.attention, source.files, this.way.generates]  # fmt: skip
+    assistant = source.assistant if this.way.generates else None
+    return repr([*parts, None if assistant is None else assistant.files])
 
 
 def _engine(this: Run) -> EngineConfig:

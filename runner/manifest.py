@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,7 @@ def other_threads(known: Mapping[str, Any]) -> str | None:
     return f"this run began with {then} processor threads, now {now}: last digits differ; engine.threads sets them"
 
 
+@cache
 def packages() -> dict[str, str]:
     """The installed versions of what a number may depend on."""
     return {name: v for name in PACKAGES if (v := _version(name))}
@@ -143,10 +145,11 @@ def command(overrides: Sequence[str]) -> str:
     return shlex.join(["python", "-m", "runner", *overrides])
 
 
+@cache
 def git() -> dict[str, str] | None:
     """Commit of the checkout that the code lies in, and a hash of what is not committed; None outside of one.
 
-    What lies outside of runner/ and conf/ makes no number.
+    What lies outside of runner/ and conf/ makes no number. Looked at once: the code that runs is that which was loaded.
     """
     folder = Path(__file__).resolve().parent.parent
     if not (folder / ".git").exists():

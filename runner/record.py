@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import Config, plain
-from runner.errors import FAILED, REFUSED, RecordError, RunFailed, RunnerError, Stopped
+from runner.errors import FAILED, REFUSED, InUse, RecordError, RunFailed, RunnerError, Stopped
 from runner.files import measures, read_json, write_json, write_text
 from runner.fingerprint import fingerprint
 from runner.manifest import read_manifest
@@ -201,7 +201,7 @@ class Record:
         if not self.status:
             return
         stopped = isinstance(error, Stopped | KeyboardInterrupt)
-        told = {"error": str(error) or type(error).__name__}
+        told = {"error": _said(error)}
         if not stopped and not isinstance(error, RunnerError):
             told["traceback"] = "".join(traceback.format_exception(error))
         with suppress(OSError):  # a full disk has been told already
@@ -223,7 +223,7 @@ class Record:
             owner = self._lock.read().strip() or "another process"
             self._lock.close()
             self._lock = None
-            raise RecordError(f"{self.directory} is in use by {owner}") from error
+            raise InUse(f"{self.directory} is in use by {owner}") from error
         self._lock.seek(0)
         self._lock.truncate()
         self._lock.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
@@ -279,12 +279,22 @@ def _told_as_disk_error(error: OSError, directory: Path) -> RunFailed | None:
     return RunFailed(f"no space left writing {where} ({usage.free // 1024} of {usage.total // 1024} KB free)")
 
 
+def _said(error: BaseException) -> str:
+    """In one line, unless it is an error of the runner's own."""
+    if isinstance(error, RunnerError):
+        return str(error)
+    if isinstance(error, SystemExit):
+        return f"process ended with code {error.code}"
+    return f"{type(error).__name__}: {error}".splitlines()[0].removesuffix(": ")
+
+
 def _process() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": socket.gethostname()}
 
 
 def _yaml(values: Any) -> str:
-    from omegaconf import OmegaConf
+    import yaml
+    from omegaconf._utils import get_omega_conf_dumper
 
-    text: str = OmegaConf.to_yaml(OmegaConf.create(values))
+    text: str = yaml.dump(values, Dumper=get_omega_conf_dumper(), allow_unicode=True, sort_keys=False)
     return text

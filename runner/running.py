@@ -10,6 +10,7 @@ from typing import Any
 
 from runner.config import Config
 from runner.data import Split
+from runner.kept import Kept
 from runner.manifest import Inputs
 from runner.record import Record
 from runner.stop import Stop
@@ -27,6 +28,7 @@ class Run:
     observer: Observer
     stop: Stop
     splits: Mapping[str, Split]  # rows and, where weights are trained, train and validation
+    kept: Kept | None = None  # what the process keeps from run to run
     inputs: Inputs = field(default_factory=lambda: Inputs({}, {}, {}))
     header: str = ""  # what runs, told first
     notes: list[str] = field(default_factory=list)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from runner.config import Config
@@ -18,9 +15,6 @@ from runner.metrics.estimate import share
 from runner.report.lines import part
 from runner.report.markup import duration, is_number, many, number, words
 from runner.types import Estimate
-
-STOPPED = "stopped"  # the failure of a job that was asked to stop
-FAILURE = 60  # characters of the reason of a failure in the table of a sweep
 
 
 def summary(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:
@@ -46,33 +40,6 @@ def shown_again(config: Config, directory: Path) -> str:
     said = others if draws(config, part(manifest, "decoding"), random_weights) else ""
     ended = _mapping(directory / "status.json").get("ended")
     return f"done {_ago(ended)}, shown from {directory}; rerun=true runs it again{said}"
-
-
-@dataclass(frozen=True)
-class Job:
-    """How one job of a sweep ended."""
-
-    overrides: Sequence[str]
-    where: str = ""  # the directory
-    metrics: Mapping[str, Estimate] | None = None
-    failure: str | None = None
-
-
-def sweep_table(jobs: Sequence[Job]) -> Iterator[str]:
-    """A line a job: what differs from the others, its first metrics or why it failed, where it is kept."""
-    common = set.intersection(*(set(job.overrides) for job in jobs)) if len(jobs) > 1 else set()
-    rows = []
-    for job in jobs:
-        told = [f"{words(name)} {estimate(one)}" for name, one in list((job.metrics or {}).items())[:2]]
-        differs = " ".join(text for text in job.overrides if text not in common)
-        failure = job.failure and shorten(job.failure, FAILURE, placeholder=" …")
-        rows.append((differs, failure or ", ".join(told) or "done", job.where))
-    ends = Counter("done" if job.failure is None else STOPPED if job.failure == STOPPED else "failed" for job in jobs)
-    told = [f"{ends[end]} {end}" for end in ("done", "failed", STOPPED) if end != STOPPED or ends[end]]
-    yield " · ".join([many(len(jobs), "run"), *told])
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(("", *row), (0, *widths), strict=True)).rstrip()
 
 
 def _counts(directory: Path, metrics: Mapping[str, Estimate]) -> Iterator[str]:

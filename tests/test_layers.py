@@ -13,9 +13,11 @@ LAYERS = [  # from the lowest
     ("engine",),
     ("interpret", "teach", "backends", "naming", "predictions", "record", "manifest"),
     ("answered", "prompts", "predict", "train", "report", "log", "introduction"),
-    ("running", "phrase", "reading", "loading", "quantizing", "training", "answering"),
+    ("running", "phrase", "reading", "loading", "quantizing", "training", "answering", "kept"),
     ("experiment",),
-    ("compose", "api", "terminal", "summary", "__main__"),
+    ("compose", "api", "terminal", "summary"),
+    ("sweep",),
+    ("__main__",),
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {

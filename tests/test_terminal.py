@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from runner.metrics.estimate import known, share
-from runner.summary import STOPPED, Job, estimate, shown_again, summary, sweep_table
+from runner.summary import estimate, shown_again, summary
 from runner.terminal import PLAIN_S, SHOWN, Terminal
 from runner.types import Estimate
 
@@ -280,19 +280,6 @@ def test_texts_that_nothing_was_measured_of_were_answered(tmp_path):
     assert next(summary(tmp_path, {})) == "2 texts answered"
 
 
-def test_a_sweep_ends_in_a_table_of_what_differs_and_what_came_of_it():
-    good = {"well_formed": Estimate(0.5, 0.25, 0.75, 9)}
-    jobs = [
-        Job(["decode=beam", "seed=1"], "outputs/a", good),
-        Job(["decode=beam", "seed=2"], "", None, "DataError: " + "x y " * 30),
-    ]
-    table = list(sweep_table(jobs))
-    assert table[0] == "2 runs · 1 done · 1 failed"
-    assert next(sweep_table([*jobs, Job(["seed=3"], failure=STOPPED)])) == "3 runs · 1 done · 1 failed · 1 stopped"
-    assert table[1] == f"  seed=1  {'well-formed 0.500 [0.250, 0.750]':<{len(table[2]) - 10}}  outputs/a"
-    assert table[2].startswith("  seed=2  DataError: x y") and table[2].endswith(" …") and len(table[2]) <= 70
-
-
 def test_settings_that_change_nothing_are_not_told_and_the_library_s_defaults_that_do_are():
     from transformers import GenerationConfig
 
@@ -379,19 +366,3 @@ def test_a_run_goes_on_when_nobody_reads_its_output_any_more(spawn, tiny, tmp_pa
     assert process.wait(timeout=120) == 0
     (status,) = tmp_path.glob("outputs/*/*/status.json")
     assert json.loads(status.read_text())["state"] == "done"
-
-
-def test_a_stopped_sweep_ends_with_its_table(spawn, tiny, tmp_path):
-    import signal
-
-    (tmp_path / "rows.txt").write_text("春\n" * 400)
-    process = spawn("-m", f"checkpoint.name_or_path={tiny}", "data.path=rows.txt", "engine.slots=1", "seed=1,2",
-                    "decode.min_new_tokens=40", "decode.max_new_tokens=40")  # fmt: skip
-    for line in process.stdout:
-        if line.startswith("  春"):
-            break
-    process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=120)
-    last = told.splitlines()[-2:]
-    assert process.returncode == 75
-    assert last[0] == "1 run · 0 done · 0 failed · 1 stopped" and "  stopped  outputs/causal_lm/" in last[1]

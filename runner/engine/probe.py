@@ -14,6 +14,7 @@ from runner.engine.cache import SlotCache, attending_slots, slots_dtype
 from runner.engine.memory import bytes_per_token, cache_bytes
 from runner.engine.prefill import prefill
 from runner.engine.request import Job, Request
+from runner.engine.trial import remembered
 
 FEWEST, MOST = 4, 256  # slots that are tried, doubling
 WORTH = 0.9  # twice the slots are better when a token costs less than this share of what it did
@@ -35,6 +36,10 @@ def choose_slots(job: Job, requests: Sequence[Request]) -> int:
     prompt, _ = prefill(network, [requests[0].ids[:1]])
     room = cache_bytes(job.order.engine, network.device) // (columns * bytes_per_token(prompt, slots_dtype(network)))
     most = min(MOST, len(requests) * job.sequences, room)
+    return remembered(network, ("slots", columns, most), lambda: _fastest(network, prompt, columns, most))
+
+
+def _fastest(network: Any, prompt: DynamicCache, columns: int, most: int) -> int:
     slots, cost = FEWEST, 0.0
     while slots < most:
         cost = cost or _step_s(network, prompt, slots, columns) / slots
@@ -62,9 +67,13 @@ def _step_s(network: Any, prompt: DynamicCache, slots: int, columns: int) -> flo
         return min(_timed(step, network.device) for _ in range(2))
 
 
-@torch.inference_mode()
 def why_cache_does_not_fit(job: Job) -> str | None:
     """Why the network's keys and values cannot live in slots; None when a trial with two prompts shows they can."""
+    return remembered(job.network, ("cache", job.context), lambda: _misfit(job))
+
+
+@torch.inference_mode()
+def _misfit(job: Job) -> str | None:
     network = job.network
     layers = DynamicCache(config=network.config).layers
     if any(type(layer) is not DynamicLayer for layer in layers):

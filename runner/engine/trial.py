@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
+T = TypeVar("T")
+KNOWN = "_runner_tried"  # where outcomes are remembered, on the network
 REFUSES = (TypeError, ValueError, RuntimeError, IndexError, KeyError, AttributeError, AssertionError)  # in its forward
+
+
+def remembered(network: Any, what: Hashable, find: Callable[[], T]) -> T:
+    """What a trial of this network has found before in the same precision, else what it finds now."""
+    known: dict[Hashable, Any] = network.__dict__.setdefault(KNOWN, {})
+    key = (what, network.dtype)
+    if key not in known:
+        known[key] = find()
+    found: T = known[key]
+    return found
 
 
 @contextmanager

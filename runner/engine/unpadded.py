@@ -23,10 +23,9 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from runner.engine.attention import Attending
-from runner.engine.trial import REFUSES, trial
+from runner.engine.trial import REFUSES, remembered, trial
 
 NAME = "texts_side_by_side"
-TRIED = "_runner_unpads"  # where the outcome of the trial is remembered, on the network
 TRIAL = (4, 3, 3, 1)  # lengths of the trial's texts, tokens
 AGREE = {torch.float32: 1e-4, torch.float64: 1e-4}  # of the states' largest
 ROUGHLY = 5e-2  # the same in a shorter dtype
@@ -225,11 +224,8 @@ def _padded(row: Tensor, where: Tensor) -> Tensor:
 
 def _tried(network: Any) -> Row | str:
     """How batches become rows, or why they cannot; remembered on the network."""
-    known = getattr(network, TRIED, None)
-    if known is None:
-        known = _try(network)
-        setattr(network, TRIED, known)
-    return Row(network, known) if isinstance(known, int) else str(known)
+    known = remembered(network, "unpadded", lambda: _try(network))
+    return Row(network, known) if isinstance(known, int) else known
 
 
 def _try(network: Any) -> int | str:

@@ -9,8 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+import yaml
 
+from runner.guard import MOST_NODES, nodes
 from runner.report.kinds import Kind, kinds
 from runner.report.lines import Known, Least, part, whole
 from runner.report.markup import is_number
@@ -145,7 +146,9 @@ def _neighbours(run: Run) -> Iterator[tuple[int, list[tuple[int, float]]]]:
 def _yaml(text: str) -> Any:
     if len(text) > CONFIG:
         raise ValueError(f"{len(text):,} characters are too many to be shown; at most {CONFIG:,}")
-    return OmegaConf.to_container(OmegaConf.create(text))
+    if nodes(text) > MOST_NODES:
+        raise ValueError(f"more than {MOST_NODES:,} values are too many to be shown")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def _mapping(run: Run, name: str, parse: Callable[[str], Any], needed: bool = True) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 import pytest
 
-from runner.compose import check_sweep, compose
+from runner.compose import compose, composer
 from runner.config import freeze
 from runner.errors import ConfigError
+from runner.sweep.grid import grid
+from runner.sweep.options import SweepConfig
 
 
 def refused(*overrides):
@@ -42,7 +44,9 @@ def test_an_option_that_the_yaml_of_a_task_does_not_list_needs_no_plus(plus):
 
 
 def test_an_option_that_the_yaml_of_a_task_does_not_list_may_be_swept():
-    check_sweep(["task=sequence_classification", "task.predict.encode.pairs=true,false"])
+    with composer(None) as composing:
+        for points in grid(["task=sequence_classification", "task.predict.encode.pairs=true,false"], SweepConfig()):
+            composing.config(points)
 
 
 def test_an_option_that_takes_a_dictionary_takes_it_key_by_key():

@@ -1,0 +1,210 @@
+"""Jobs of a plan to workers: who does what next, what it may take, and what became of it."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from runner.stop import Stop
+from runner.sweep.options import SweepConfig
+from runner.sweep.plan import Job
+from runner.sweep.pool import Pool, Worker, ended
+from runner.sweep.runs import Runs
+from runner.sweep.worker import Outcome
+
+BUSY_S = 1.0  # seconds until a run is looked at again that another process is at
+TICK_S = 0.25  # seconds between two looks at clocks and memory
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What workers there are, and what a job may take.
+
+    Fields:
+        workers: processes at a time.
+        timeout_s: seconds of a job; None: as long as it takes.
+        memory_mb: of a worker; None: as much as there is.
+    """
+
+    workers: int = 1
+    timeout_s: float | None = None
+    memory_mb: float | None = None
+
+
+class Watcher(Protocol):
+    """Whoever watches a sweep."""
+
+    def began(self, job: Job) -> None:
+        """A worker has taken a job."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """A job has ended, or is not run again."""
+
+    def tick(self, crew: Crew) -> None:
+        """A few times a second."""
+
+
+@dataclass
+class Crew:
+    """Works a stream of jobs off.
+
+    Fields:
+        jobs: composed as they are needed.
+        total: of them, as far as that is known.
+        waiting: by group, in the order of the plan.
+    """
+
+    jobs: Iterator[Job]
+    total: int
+    options: SweepConfig
+    limits: Limits
+    pool: Pool
+    runs: Runs
+    watcher: Watcher
+    stop: Stop
+    waiting: dict[str, deque[Job]] = field(default_factory=dict)
+    later: list[tuple[float, Job]] = field(default_factory=list)  # when it may be begun again, seconds
+    attempts: dict[int, int] = field(default_factory=dict)  # of jobs under way or begun again
+    counts: dict[str, int] = field(default_factory=lambda: {"done": 0, "skipped": 0, "failed": 0, "stopped": 0})
+    given_up: str = ""  # why no further job is begun
+    exhausted: bool = False
+
+    def work(self) -> None:
+        """Until every job has ended, or a stop was asked for."""
+        try:
+            while not self._finished():
+                if not (self.stop or self.given_up):
+                    self._read_on()
+                    self._assign()
+                for worker, told in self.pool.events(0.0 if self._hungry else TICK_S):
+                    self._heard(worker, told)
+                self._watch()
+                self.watcher.tick(self)
+        finally:
+            self.pool.close()
+
+    @property
+    def running(self) -> list[Worker]:
+        """Workers with a job."""
+        return [worker for worker in self.pool.workers if worker.job is not None]
+
+    @property
+    def left(self) -> int:
+        """Jobs that have not ended."""
+        return max(self.total - sum(self.counts.values()), 0)
+
+    @property
+    def _hungry(self) -> bool:
+        """Whether there are jobs still to be composed: that is done while workers work."""
+        return not (self.exhausted or self.stop or self.given_up)
+
+    def _finished(self) -> bool:
+        over = bool(self.stop or self.given_up)
+        return not self.running and (over or (self.exhausted and not self.later and not any(self.waiting.values())))
+
+    def _read_on(self) -> None:
+        """One more job of the plan; what is done already is told."""
+        job = next(self.jobs, None)
+        if job is None:
+            self.exhausted = True
+            return
+        known = Outcome("failed", error=job.error) if job.error else self.runs.known(job)
+        if known is not None:
+            self._over(job, known)
+        else:
+            self.waiting.setdefault(job.group, deque()).append(job)
+
+    def _assign(self) -> None:
+        due = [job for moment, job in self.later if moment <= time.monotonic()]
+        self.later = [(moment, job) for moment, job in self.later if moment > time.monotonic()]
+        for job in due:
+            self.waiting.setdefault(job.group, deque()).appendleft(job)
+        idle = [worker for worker in self.pool.workers if worker.job is None and worker.ready]
+        starting = sum(not worker.ready for worker in self.pool.workers)
+        for worker in idle:
+            chosen = self._next(worker.group)
+            if chosen is None:
+                return
+            self.attempts[chosen.number] = self.attempts.get(chosen.number, 0) + 1
+            worker.give(chosen, again=self.options.done == "redo")
+            self.watcher.began(chosen)
+        wanted = min(self.limits.workers, len(self.running) + sum(map(len, self.waiting.values())))
+        if len(self.pool.workers) < wanted and starting == 0:
+            self.pool.hire()
+
+    def _next(self, group: str | None) -> Job | None:
+        """Of the worker's own group if there is one, else of a group that nobody is at."""
+        taken = {worker.group for worker in self.running}
+        order = sorted(self.waiting, key=lambda name: (name != group, name in taken))
+        for name in order:
+            if self.waiting[name]:
+                return self.waiting[name].popleft()
+            del self.waiting[name]
+        return None
+
+    def _heard(self, worker: Worker, told: Any) -> None:
+        if told is None:
+            if worker.job is not None:
+                outcome = ended(worker)
+                self.runs.mark_failed(worker.job, outcome.error, worker.process.pid)
+                self._outcome(worker.job, replace(outcome, seconds=time.monotonic() - worker.begun))
+        elif told[0] == "ready":
+            worker.ready = True
+        elif told[0] == "progress":
+            worker.progress = told[1:]
+        else:
+            job, outcome = worker.job, Outcome(**told[1])
+            assert job is not None
+            worker.job = None
+            if worker.why and outcome.state == "stopped":
+                outcome = replace(outcome, state="failed", error=worker.why)
+                self.runs.mark_failed(job, outcome.error, worker.process.pid)
+            if worker.ending is not None:
+                worker.kill()  # told to end while its job ended: another one takes its place
+            self._outcome(job, outcome)
+
+    def _outcome(self, job: Job, outcome: Outcome) -> None:
+        if not outcome.directory:
+            outcome = replace(outcome, directory=str(self.runs.directory(job) or ""))
+        if outcome.state == "busy" and not (self.stop or self.given_up):  # another sweep is at it
+            self.attempts[job.number] -= 1
+            self.later.append((time.monotonic() + BUSY_S, job))
+            return
+        again = outcome.state == "failed" and outcome.passing and self.attempts[job.number] < self.options.attempts
+        if again and not (self.stop or self.given_up):
+            pause = self.options.wait_s * 2 ** (self.attempts[job.number] - 1)
+            self.later.append((time.monotonic() + pause, job))
+            return
+        self._over(job, outcome)
+
+    def _over(self, job: Job, outcome: Outcome) -> None:
+        self.attempts.pop(job.number, None)
+        name = {"busy": "stopped"}.get(outcome.state, outcome.state)
+        name = "skipped" if name == "done" and not outcome.fresh else name
+        self.counts[name] += 1
+        self.watcher.ended(job, outcome)
+        failed, bearable = self.counts["failed"], self.options.bearable
+        if failed and (bearable == 0.0 or failed > bearable * self.total) and not self.given_up:
+            self.given_up = f"on_error={self.options.on_error}: {failed} of {self.total} failed"
+            for worker in self.running:
+                worker.end("")
+
+    def _watch(self) -> None:
+        """Clocks, memory, and requests to stop."""
+        moment = time.monotonic()
+        for worker in list(self.pool.workers):
+            limits = self.limits
+            if self.stop:
+                if worker.job is None:
+                    self.pool.dismiss(worker)
+                else:
+                    worker.end("")
+            elif worker.job is not None and limits.timeout_s and moment - worker.begun > limits.timeout_s:
+                worker.end(f"stopped after {limits.timeout_s:g} s")
+            elif worker.job is not None and limits.memory_mb and worker.memory_mb > limits.memory_mb:
+                worker.end(f"used more than {limits.memory_mb:g} MB", grace_s=0.0)
+            if worker.ending is not None and moment > worker.ending:
+                worker.kill()

@@ -1,0 +1,99 @@
+"""The directory of a sweep: its plan, what it was asked for, and a lock while it is worked off."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from runner.errors import InUse, RecordError
+from runner.files import read_json, write_json
+from runner.manifest import git
+from runner.naming import HUMAN, safe
+from runner.record import now
+from runner.usage import config_dir
+
+FOLDER = "sweeps"  # below output_dir
+FILE = "sweep.json"
+
+
+def place(output_dir: str, name: str, told: Sequence[str], asked: Mapping[str, Any]) -> Path:
+    """Where the sweep of a command is; the same command, the same place.
+
+    Args:
+        output_dir: of its jobs.
+        name: a human name, or that of the task.
+        told: the keys that vary.
+        asked: what determines which jobs there are.
+    """
+    digest = hashlib.sha256(json.dumps(asked, ensure_ascii=False).encode()).hexdigest()[:8]
+    said = safe("-".join([name, *(key.rpartition(".")[2] for key in told)])[:HUMAN])
+    return Path(output_dir) / FOLDER / f"{said}-{digest}"
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Only one process plans a sweep and works it off.
+
+    Raises:
+        RecordError: the directory cannot be made, or another process is at it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = (directory / ".lock").open("a+", errors="replace")
+    except OSError as error:
+        raise RecordError(f"cannot write to {directory}: {(error.strerror or str(error)).lower()}") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            raise InUse(f"{directory} is in use by {file.read().strip() or 'another process'}") from error
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
+        file.flush()
+        yield
+
+
+def begin(directory: Path, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """What sweep.json says, with this attempt; and what is other than when the sweep was planned, a line each.
+
+    Raises:
+        RecordError: the directory holds another sweep.
+    """
+    path = directory / FILE
+    known = read_json(path)
+    known = known if isinstance(known, dict) else {}
+    if known and known.get("asked") != asked:
+        raise RecordError(
+            f"{directory} holds a different sweep: its command was {' '.join(known['asked'].get('command', []))}"
+        )
+    code = git() or {}
+    made = {"asked": dict(asked), "began": now(), "commit": code.get("commit"), "configurations": _hash(config_dir())}
+    told = []
+    if known and known.get("configurations") != made["configurations"]:
+        told.append("YAML files have changed since the sweep was planned: jobs in its plan stay as they are")
+    facts = made | known | {"attempt": known.get("attempt", 0) + 1, "state": "running"}
+    if known.get("state") in ("done", "failed"):  # it is not the same attempt that goes on
+        facts["began"] = made["began"]
+    write_json(path, facts)
+    return facts, told
+
+
+def end(directory: Path, facts: Mapping[str, Any], **more: Any) -> None:
+    """How an attempt ended."""
+    write_json(directory / FILE, {**facts, **more, "ended": now()})
+
+
+def _hash(folder: Path) -> str:
+    """Of all YAML files below a folder."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.yaml")):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]

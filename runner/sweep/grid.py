@@ -1,0 +1,151 @@
+"""The points of a sweep: every combination of the values given, in their order."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from runner.errors import ConfigError, nearest
+from runner.grammar import prepared
+from runner.sweep.options import SweepConfig
+
+Values = list[tuple[str, ...]]  # of one axis: the overrides that each of its values stands for
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All combinations of the values of some axes; the last axis changes fastest.
+
+    Fields:
+        axes: keys that move together, with their values.
+        when: key -> the override that must be there for the key to be there.
+    """
+
+    axes: dict[tuple[str, ...], Values]
+    when: dict[str, str]
+
+    def __len__(self) -> int:
+        return math.prod(len(values) for values in self.axes.values())
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """The overrides of each point; two may be the same where `when` takes a key out."""
+        for chosen in itertools.product(*self.axes.values()):
+            yield self._held([text for texts in chosen for text in texts])
+
+    @property
+    def varied(self) -> list[str]:
+        """The keys that have more than one value."""
+        return [_bare(key) for keys, values in self.axes.items() if len(values) > 1 for key in keys]
+
+    def samples(self) -> Iterator[list[str]]:
+        """Points in which every value of every axis stands once, the other axes at their first: a first look."""
+        firsts = [values[0] for values in self.axes.values()]
+        yield self._held([text for texts in firsts for text in texts])
+        for at, values in enumerate(self.axes.values()):
+            for value in values[1:]:
+                yield self._held([text for texts in (*firsts[:at], value, *firsts[at + 1 :]) for text in texts])
+
+    def _held(self, texts: list[str]) -> list[str]:
+        here = {_bare(text).lower() for text in texts}  # true comes out of a choice as True
+        return [text for text in texts if self.when.get(_bare(_key_of(text)), next(iter(here))).lower() in here]
+
+
+def grid(overrides: Sequence[str], options: SweepConfig) -> Grid:
+    """The grid that the overrides of a sweep span, in Hydra's grammar: choice, range, glob, sort, shuffle, tag.
+
+    Raises:
+        ConfigError: an override cannot be read, is continuous, or `sweep.tied` and `sweep.when` do not fit.
+    """
+    axes: dict[tuple[str, ...], Values] = {}
+    for override in read(overrides):
+        axes[(override.get_key_element(),)] = [(text,) for text in _values(override)]
+    axes |= _seeded(axes, options.seeds)
+    _check_when(axes, options.when)
+    return Grid(_tied(axes, options.tied), options.when)
+
+
+def read(overrides: Sequence[str]) -> list[Override]:
+    """The overrides as Hydra parses them; raises ConfigError."""
+    loader = GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
+    try:
+        return list(OverridesParser.create(config_loader=loader).parse_overrides(prepared(overrides)))
+    except (HydraException, RecursionError) as error:
+        raise ConfigError(str(error).strip().splitlines()[0]) from error
+
+
+def _values(override: Override) -> list[str]:
+    """`key=value` for each value of an override."""
+    key = override.get_key_element()
+    if not override.is_sweep_override():
+        return [override.input_line or f"{key}={override.get_value_element_as_str()}"]
+    if not override.is_discrete_sweep():
+        told = "hydra/sweeper=search draws from it, range(start,stop,step) has single values"
+        raise ConfigError(f"{key}  is a continuous range: {told}")
+    try:
+        found = [f"{key}={value}" for value in override.sweep_string_iterator()]
+    except (HydraException, ValueError, ZeroDivisionError) as error:
+        raise ConfigError(f"{key}  {str(error).splitlines()[0]}") from error
+    if not found:
+        raise ConfigError(f"{key}  is an empty range: {override.input_line} holds no value")
+    return found
+
+
+def _seeded(axes: dict[tuple[str, ...], Values], seeds: int | None) -> dict[tuple[str, ...], Values]:
+    """The axis of the seeds."""
+    if seeds is None:
+        return {}
+    given = axes.pop(("seed",), [("seed=0",)])
+    if len(given) > 1:
+        raise ConfigError("seeds  stands beside several values of seed: give one of them")
+    first = given[0][0].partition("=")[2]
+    if not first.isdecimal():
+        raise ConfigError(f"seed  must be a number, but got {first}")
+    return {("seed",): [(f"seed={int(first) + at}",) for at in range(seeds)]}
+
+
+def _tied(axes: dict[tuple[str, ...], Values], groups: Sequence[Sequence[str]]) -> dict[tuple[str, ...], Values]:
+    """The axes, those of a group as one, where its first key was."""
+    for group in groups:
+        keys = [next((keys for keys in axes if _bare(keys[0]) == key), None) for key in group]
+        for key, found in zip(group, keys, strict=True):
+            if found is None:
+                raise ConfigError(f"sweep.tied  {key} has no values here; {nearest(key, [_bare(k[0]) for k in axes])}")
+        counts = {key: len(axes[found]) for key, found in zip(group, keys, strict=True) if found}
+        if len(set(counts.values())) > 1:
+            told = ", ".join(f"{key} has {count}" for key, count in counts.items())
+            raise ConfigError(f"sweep.tied  keys that move together must have as many values: {told}")
+        together = tuple(key for found in keys if found for key in found)
+        moves = zip(*(axes[found] for found in keys if found), strict=True)
+        values = [tuple(text for texts in move for text in texts) for move in moves]
+        axes = {
+            (together if found == keys[0] else found): (values if found == keys[0] else axes[found])
+            for found in axes
+            if found == keys[0] or found not in keys
+        }
+    return axes
+
+
+def _check_when(axes: dict[tuple[str, ...], Values], when: dict[str, str]) -> None:
+    known = [_bare(keys[0]) for keys in axes]
+    for key, condition in when.items():
+        for name in (key, _key_of(condition)):
+            if name not in known:
+                raise ConfigError(f"sweep.when  {name} has no values here; {nearest(name, known)}")
+        texts = [_bare(text).lower() for keys, values in axes.items() for (text,) in values if _bare(keys[0]) != key]
+        if condition.lower() not in texts:
+            raise ConfigError(f"sweep.when  {condition} is not among the values given; {nearest(condition, texts)}")
+
+
+def _key_of(text: str) -> str:
+    return text.partition("=")[0]
+
+
+def _bare(text: str) -> str:
+    return text.lstrip("+")

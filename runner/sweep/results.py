@@ -1,0 +1,123 @@
+"""The results of a sweep as lines for a terminal and as files: sweep.csv, sweep.parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from runner.errors import visible
+from runner.files import replacing
+from runner.report.markup import duration, number, words
+from runner.sweep.board import Entry, Place
+
+SHOWN = 20  # points in a terminal; the others are in the files
+
+
+def lines(places: Sequence[Place], metric: str | None, found: Sequence[Entry]) -> Iterator[str]:
+    """The leaderboard, then every failure again."""
+    if places and metric is not None:
+        yield from _table([_header(places, metric), *(_row(at, places) for at in range(min(len(places), SHOWN)))])
+        if len(places) > SHOWN:
+            yield f"… {len(places) - SHOWN:,} more in sweep.csv"
+        yield from _cheapest(places)
+    for entry in found:
+        if entry.state == "failed":
+            where = f" ({entry.directory})" if entry.directory else ""
+            yield f"FAILED  {entry.job.told}{where}: {entry.error}"
+
+
+def write(directory: Path, found: Sequence[Entry], places: Sequence[Place]) -> list[str]:
+    """sweep.csv and sweep.parquet, a line a job; their names."""
+    rank = {entry.job.number: (at + 1, place) for at, place in enumerate(places) for entry in place.entries}
+    rows = [_record(entry, *rank.get(entry.job.number, (None, None))) for entry in found]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    with replacing(directory / "sweep.csv") as file:
+        written = csv.DictWriter(file, names, lineterminator="\n")
+        written.writeheader()
+        written.writerows(rows)
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    with replacing(directory / "sweep.parquet", binary=True) as file:
+        pq.write_table(pa.table({name: _column(values) for name, values in columns.items()}), file)
+    return ["sweep.csv", "sweep.parquet"]
+
+
+def said(entry: Entry) -> dict[str, str]:
+    """The values that tell a job from the others, by key."""
+    pairs = (text.lstrip("+").partition("=") for text in entry.job.differs)
+    return {key: value for key, _, value in pairs}
+
+
+def _record(entry: Entry, rank: int | None, place: Place | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"job": entry.job.number, "state": entry.state, "rank": rank} | said(entry)
+    for name, one in entry.metrics.items():
+        row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_n": one.n}
+    row |= {"p": place.p if place else None, "seconds": entry.seconds, "directory": str(entry.directory or "")}
+    return row | {"error": entry.error}
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Of one type, as Parquet wants it."""
+    kinds = {type(value) for value in values if value is not None}
+    return values if len(kinds) <= 1 else [None if value is None else str(value) for value in values]
+
+
+def _header(places: Sequence[Place], metric: str) -> list[str]:
+    return ["", words(metric), *(key.rpartition(".")[2] for key in _keys(places)), ""]
+
+
+def _keys(places: Sequence[Place]) -> list[str]:
+    seen = dict.fromkeys(key for place in places for key in said(place.entries[0]))
+    several = any(len(place.entries) > 1 for place in places)
+    return [key for key in seen if not (several and key == "seed")]
+
+
+def _row(at: int, places: Sequence[Place]) -> list[str]:
+    place = places[at]
+    values = said(place.entries[0])
+    interval = "" if place.low is None else f" [{number(place.low)}, {number(place.high)}]"
+    told = [values.get(key, "") for key in _keys(places)]
+    return [f"{at + 1}", f"{number(place.value)}{interval}", *told, _remark(at, places)]
+
+
+def _remark(at: int, places: Sequence[Place]) -> str:
+    place, best = places[at], places[0]
+    parts = []
+    if at and place.ties:
+        cost = f", {_cost(place.seconds, best.seconds)}" if best.seconds and place.seconds else ""
+        parts.append(f"ties with 1 (p = {place.p:.2f}{'' if place.by_rows else ', unpaired'}){cost}")
+    elif at and place.p is not None:
+        parts.append(f"worse than 1 (p {_small(place.p)}{'' if place.by_rows else ', unpaired'})")
+    if len(place.entries) > 1:
+        parts.append(f"best in {place.firsts} of {len(place.entries)} seeds")
+    return "; ".join(parts)
+
+
+def _cheapest(places: Sequence[Place]) -> Iterator[str]:
+    """The one that takes least of those that may be as good as the best."""
+    equal = [(at, place) for at, place in enumerate(places) if at == 0 or place.ties]
+    at, least = min(equal, key=lambda one: one[1].seconds)
+    if at and places[0].seconds and least.seconds < 0.9 * places[0].seconds:
+        yield f"{at + 1} takes {duration(least.seconds)} where 1 takes {duration(places[0].seconds)}"
+
+
+def _cost(seconds: float, other: float) -> str:
+    share = seconds / other - 1
+    return f"{abs(share):.0%} {'cheaper' if share < 0 else 'dearer'}"
+
+
+def _small(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    from rich.cells import cell_len
+
+    rows = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(cell_len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        yield "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()

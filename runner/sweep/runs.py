@@ -1,0 +1,89 @@
+"""The run directories of a sweep's jobs, found by their fingerprints, and what they say of what was done before."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.files import read_json, write_json
+from runner.naming import safe
+from runner.record import now
+from runner.sweep.options import SweepConfig
+from runner.sweep.plan import Job
+from runner.sweep.worker import Outcome
+
+
+@dataclass
+class Runs:
+    """Looks directories up without listing them once a job.
+
+    Fields:
+        since: when the sweep was begun, as status.json has times: what `sweep.done=redo` has done after that stays.
+        seen: groups of which one finished run has been given to a worker, who compares its inputs with their hashes.
+    """
+
+    options: SweepConfig
+    since: str
+    seen: set[str] = field(default_factory=set)
+    _folders: dict[Path, dict[str, Path]] = field(default_factory=dict)
+
+    def directory(self, job: Job) -> Path | None:
+        """Where the run of a job is, if it has been begun."""
+        folder = _folder(job)
+        known = self._folders.setdefault(folder, {})
+        if job.id not in known:
+            known.update(_by_id(folder))
+        return known.get(job.id)
+
+    def known(self, job: Job) -> Outcome | None:
+        """How a job ended that is not run again; None for one that is to be run."""
+        directory = self._before(job)
+        if directory is None:
+            return None
+        status = read_json(directory / "status.json")
+        state = status.get("state") if isinstance(status, dict) else None
+        if state == "done" and self._stays(status):
+            if job.group not in self.seen:
+                self.seen.add(job.group)
+                return None
+            return Outcome("done", str(directory), fresh=False)
+        if state == "failed" and self.options.failed == "skip":
+            return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)
+        return None
+
+    def mark_failed(self, job: Job, error: str, pid: int) -> None:
+        """A run whose process could not say how it ended has failed; `pid` is that process."""
+        directory = self.directory(job)
+        if directory is None:
+            return
+        path = directory / "status.json"
+        status = read_json(path)
+        status = status if isinstance(status, dict) else {}
+        if status.get("state") != "done" and status.get("pid") in (pid, None):
+            write_json(path, status | {"state": "failed", "ended": now(), "error": error})
+
+    def _before(self, job: Job) -> Path | None:
+        """The directory as it was listed; one that has come since belongs to a job that runs now."""
+        folder = _folder(job)
+        if folder not in self._folders:
+            self._folders[folder] = _by_id(folder)
+        return self._folders[folder].get(job.id)
+
+    def _stays(self, status: Mapping[str, Any]) -> bool:
+        return self.options.done == "skip" or str(status.get("ended", "")) >= self.since
+
+
+def _folder(job: Job) -> Path:
+    """See Record."""
+    return Path(job.config["output_dir"]) / (safe(job.config["task"]["name"]) or "task")
+
+
+def _by_id(folder: Path) -> dict[str, Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name.rpartition("-")[2]: Path(entry.path) for entry in entries}
+    except FileNotFoundError:
+        return {}

@@ -1,0 +1,208 @@
+"""One sweep, from the values given to a directory that holds its plan and what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runner.compose import Composer, composer
+from runner.config import Config
+from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED, ConfigError
+from runner.stop import Stop, stop_on_signals
+from runner.sweep.board import chosen_metric, entries, leaderboard
+from runner.sweep.crew import Crew, Limits
+from runner.sweep.directory import begin, end, locked, place
+from runner.sweep.grid import Grid, grid
+from runner.sweep.options import SweepConfig
+from runner.sweep.plan import Job, Plan
+from runner.sweep.pool import Pool, fair_threads
+from runner.sweep.results import lines, write
+from runner.sweep.runs import Runs
+from runner.sweep.view import View
+from runner.task import Task
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+WORKER_MB = 400  # at least, of a worker that has imported everything
+LAWFUL = ("n_jobs", "timeout_s", "memory_mb")  # options of a launcher, all above 0
+
+
+@dataclass
+class Sweep:
+    """What was asked for, as Hydra's plugins are handed it.
+
+    Fields:
+        options: of the sweep.
+        arguments: the overrides of its jobs.
+        plugins: the overrides that chose a sweeper and a launcher, and their options.
+        also: a further folder of YAML groups.
+        code: the exit code, once it has ended.
+        error: what it failed with.
+    """
+
+    options: SweepConfig
+    arguments: Sequence[str]
+    plugins: Sequence[str]
+    also: str | None = None
+    code: int = DONE
+    error: Exception | None = None
+
+    def __call__(self, composed: DictConfig) -> None:
+        """A job of a launcher that is not the runner's own."""
+        raise NotImplementedError
+
+    def grid(self, launcher: Any) -> None:
+        """Every combination of the values given."""
+        with self._carrying(), composer(self.also) as composing:
+            points = grid(self.arguments, self.options)
+            first = _checked(points, composing)
+            task = Task.build(first.task)
+            numbers = (task.evaluate if first.evaluates else task.predict).numbers
+            chosen_metric([], numbers, self.options.metric)
+            options = self.options
+            asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
+                     "tied": options.tied, "when": options.when}  # fmt: skip
+            directory = place(first.output_dir, options.name or first.task.name, points.varied, asked)
+            work = Work(directory, asked, options, _limits(launcher), numbers)
+            self.code = work.done(len(points), lambda plan: planned(plan, points, composing))
+
+    @contextmanager
+    def _carrying(self) -> Iterator[None]:
+        """Errors past Hydra, which would print a traceback of them."""
+        try:
+            yield
+        except Exception as error:
+            self.error = error
+
+
+@dataclass
+class Work:
+    """A plan that is worked off in its directory.
+
+    Fields:
+        asked: what determines which jobs there are.
+        numbers: of the jobs' task, and whether a larger one is better.
+    """
+
+    directory: Path
+    asked: Mapping[str, Any]
+    options: SweepConfig
+    limits: Limits
+    numbers: Mapping[str, bool]
+    view: View = field(default_factory=View)
+
+    def done(self, total: int, jobs: Any) -> int:
+        """The exit code. `jobs` is called with the plan, as far as it stands, for all jobs in their order."""
+        self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
+            iter(self.numbers.items()), None
+        )
+        with locked(self.directory), stop_on_signals(Stop(), self.view.say) as stop:
+            facts, told = begin(self.directory, self.asked)
+            plan = Plan(self.directory)
+            plan.mend()
+            for line in (self._header(total, facts), *told):
+                self.view.say(line)
+            runs = Runs(self.options, facts["began"])
+            pool = Pool(self.directory / "workers.log", fair_threads(self.limits.workers))
+            crew = Crew(jobs(plan), total, self.options, self.limits, pool, runs, self.view, stop)
+            with closing(plan), closing(self.view):
+                crew.work()
+            code = _code(crew, stop)
+            state = {DONE: "done", FAILED: "failed"}.get(code, "stopped")
+            end(self.directory, facts, state=state, counts=crew.counts)
+            for line in (crew.given_up, self.view.progress(crew), "", *self.results(plan, facts["began"])):
+                self.view.say(line)
+        return code
+
+    def results(self, plan: Plan, since: str) -> Iterator[str]:
+        """Lines of the leaderboard and the failures; they are written to the directory, too."""
+        found = list(entries(plan, Runs(self.options, since)))
+        metric = chosen_metric(found, self.numbers, self.options.metric)
+        places = leaderboard(found, *metric) if metric else []
+        yield from lines(places, metric[0] if metric else None, found)
+        yield f"{self.directory}        {'  '.join(write(self.directory, found, places))}"
+
+    def _header(self, total: int, facts: Mapping[str, Any]) -> str:
+        workers = self.limits.workers
+        frozen = f" · frozen at commit {facts['commit'][:8]}" if facts.get("commit") else ""
+        return f"{total:,} run{'s' * (total != 1)} · {workers} worker{'s' * (workers != 1)} · {self.directory}{frozen}"
+
+
+def planned(plan: Plan, points: Grid, composing: Composer) -> Iterator[Job]:
+    """The jobs of a plan, and then those of the points that are not in it yet, each written down as it is composed."""
+    done, number = plan.points, plan.size
+    yield from plan
+    if plan.complete:
+        return
+    varied = set(points.varied)
+    for point, overrides in enumerate(points):
+        if point < done:
+            continue
+        differs = [text for text in overrides if text.lstrip("+").partition("=")[0] in varied]
+        try:
+            job = Job.of(number, point, composing.config(overrides), overrides, differs)
+        except ConfigError as error:
+            told = "; ".join(" ".join(problem.split()) for problem in error.problems)
+            job = Job(number, point, "", overrides, differs, "", {}, f"ConfigError: {told}")
+        if job.error or job.id not in plan.ids:
+            plan.append(job)
+            number += 1
+            yield job
+    plan.end(len(points))
+
+
+def _checked(points: Grid, composing: Composer) -> Config:
+    """The first point's configuration; every value has been looked at once.
+
+    Raises:
+        ConfigError: naming each that cannot be used.
+    """
+    found: list[str] = []
+    first: Config | None = None
+    for overrides in points.samples():
+        try:
+            config = composing.config(overrides)
+            first = first or config
+        except ConfigError as error:
+            found += error.problems
+    if found or first is None:
+        raise ConfigError(list(dict.fromkeys(found)))
+    return first
+
+
+def _limits(launcher: Any) -> Limits:
+    """What the launcher's options come to on this machine.
+
+    Raises:
+        ConfigError: they break a law, or do not fit into memory.
+    """
+    given = {name: getattr(launcher, name) for name in LAWFUL}
+    found = [
+        f"hydra.launcher.{name}  {name} > 0 must hold, but got {value}"
+        for name, value in given.items()
+        if value is not None and value <= 0
+    ]
+    workers = max(1, len(os.sched_getaffinity(0)) // 4) if launcher.n_jobs is None else launcher.n_jobs
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
+    each = max(WORKER_MB, launcher.memory_mb or 0)
+    if not found and workers * each > there:
+        found.append(f"hydra.launcher.n_jobs  {workers} workers of {each:,.0f} MB do not fit into {there:,.0f} MB")
+    if found:
+        raise ConfigError(found)
+    return Limits(workers, launcher.timeout_s, launcher.memory_mb)
+
+
+def _determining(plugins: Sequence[str]) -> list[str]:
+    """Overrides of a sweeper, which decides what jobs there are; a launcher does not."""
+    return [text for text in plugins if text.startswith(("hydra/sweeper", "hydra.sweeper"))]
+
+
+def _code(crew: Crew, stop: Stop) -> int:
+    if stop:
+        return INTERRUPTED if stop.interrupted else STOPPED
+    return FAILED if crew.counts["failed"] else DONE

@@ -1,0 +1,101 @@
+"""What a sweep shows while it works: a line for each job that ends, and on a terminal a live line below them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from runner.errors import visible
+from runner.report.markup import duration, number, words
+from runner.summary import estimate
+from runner.sweep.crew import Crew
+from runner.sweep.plan import Job
+from runner.sweep.worker import Outcome
+from runner.types import Estimate
+
+PLAIN_S = 30.0  # seconds between lines of progress off a terminal
+SHOWN = 2  # numbers of a job in its line
+
+
+class View:
+    """The watcher behind the command line.
+
+    Args:
+        metric: the number by which the best is told, and whether a larger one is better.
+    """
+
+    def __init__(self, metric: tuple[str, bool] | None = None) -> None:
+        from rich.console import Console
+
+        self.console = Console(highlight=False, soft_wrap=True, emoji=False)
+        self.metric = metric
+        self.best: tuple[float, Job] | None = None
+        self.start = self.last = time.monotonic()
+        self.seconds: list[float] = []  # of the jobs that were run
+        self.live: Any = None
+
+    def say(self, line: str) -> None:
+        """One line."""
+        self.console.print(visible(line), markup=False)
+
+    def began(self, job: Job) -> None:
+        """See Watcher."""
+
+    def ended(self, job: Job, outcome: Outcome) -> None:
+        """See Watcher; what had been done before is only counted."""
+        if outcome.state == "done":
+            self._compare(job, outcome)
+        if outcome.fresh and outcome.state == "done":
+            self.seconds.append(outcome.seconds)
+            told = ", ".join(_numbers(outcome.metrics))
+            self.say(f"done    {job.told}  {told and f'{told}  '}{duration(outcome.seconds)}  {outcome.directory}")
+        elif outcome.state == "failed":
+            where = f" ({outcome.directory})" if outcome.directory else ""
+            self.say(f"FAILED  {job.told}{where}: {outcome.error}")
+
+    def tick(self, crew: Crew) -> None:
+        """See Watcher."""
+        if self.console.is_terminal:
+            self._show(self.progress(crew))
+        elif time.monotonic() - self.last > PLAIN_S:
+            self.last = time.monotonic()
+            self.say(self.progress(crew))
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def progress(self, crew: Crew) -> str:
+        """How far the sweep is."""
+        counts = crew.counts
+        told = [f"{counts['done'] + counts['skipped']:,} of {crew.total:,} done", f"{len(crew.running)} running"]
+        told += [f"{counts['failed']} failed"] if counts["failed"] else []
+        if self.best is not None and self.metric is not None:
+            told.append(f"best {words(self.metric[0])} {number(self.best[0])} ({self.best[1].told})")
+        if self.seconds and crew.left:
+            each = sum(self.seconds) / len(self.seconds)
+            told.append(f"{duration(each * crew.left / max(crew.limits.workers, 1))} left")
+        return " · ".join(told)
+
+    def _compare(self, job: Job, outcome: Outcome) -> None:
+        if self.metric is None or self.metric[0] not in outcome.metrics:
+            return
+        value = outcome.metrics[self.metric[0]]["value"]
+        if self.best is None or (value > self.best[0]) == self.metric[1]:
+            self.best = value, job
+
+    def _show(self, text: str) -> None:
+        from rich.live import Live
+        from rich.text import Text
+
+        if self.live is None:
+            self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+        self.live.update(Text(text, no_wrap=True, overflow="ellipsis"))
+
+
+def _numbers(metrics: Mapping[str, Any]) -> list[str]:
+    return [f"{words(name)} {estimate(Estimate(**one))}" for name, one in list(metrics.items())[:SHOWN]]

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import pytest
+
+from runner.errors import ConfigError
+from runner.sweep.grid import grid
+from runner.sweep.options import SweepConfig, split
+
+
+def points(*overrides, **options):
+    return list(grid(overrides, SweepConfig(**options)))
+
+
+GRIDS = {  # what is said -> the values that the points have
+    "choice": (["a=1,2"], [["a=1"], ["a=2"]]),
+    "range": (["a=range(1,4)"], [["a=1"], ["a=2"], ["a=3"]]),
+    "range with steps": (["a=range(0,1,step=0.5)"], [["a=0.0"], ["a=0.5"]]),
+    "tag": (["a=tag(log,choice(1,2))"], [["a=1"], ["a=2"]]),
+    "sort": (["a=sort(3,1,2,reverse=true)"], [["a=3"], ["a=2"], ["a=1"]]),
+    "one value": (["a=1", "b=x"], [["a=1", "b=x"]]),
+    "two keys": (["a=1,2", "b=3,4"], [["a=1", "b=3"], ["a=1", "b=4"], ["a=2", "b=3"], ["a=2", "b=4"]]),
+    "lists": (["a=[1],[2,3]"], [["a=[1]"], ["a=[2,3]"]]),
+    "plus": (["+a=1,2"], [["+a=1"], ["+a=2"]]),
+    "last one counts": (["a=1,2", "a=3"], [["a=3"]]),
+}
+
+
+@pytest.mark.parametrize("kind", GRIDS)
+def test_a_grid_has_every_combination_in_the_order_of_its_keys(kind):
+    given, expected = GRIDS[kind]
+    assert points(*given) == expected
+    assert len(grid(given, SweepConfig())) == len(expected)
+
+
+def test_shuffled_values_are_all_there():
+    assert sorted(points("a=shuffle(range(0,6))")) == [[f"a={at}"] for at in range(6)]
+
+
+def test_keys_that_are_tied_move_together():
+    assert points("a=1,2", "b=7", "c=3,4", tied=[["a", "c"]]) == [["a=1", "c=3", "b=7"], ["a=2", "c=4", "b=7"]]
+
+
+def test_a_key_is_varied_only_where_its_condition_holds():
+    found = points("s=true,false", "t=1,2", when={"t": "s=true"})
+    assert found == [["s=True", "t=1"], ["s=True", "t=2"], ["s=False"], ["s=False"]]
+
+
+def test_seeds_are_a_dimension():
+    assert points("a=1,2", seeds=2) == [["a=1", "seed=0"], ["a=1", "seed=1"], ["a=2", "seed=0"], ["a=2", "seed=1"]]
+    assert points("seed=7", seeds=2) == [["seed=7"], ["seed=8"]]
+
+
+def test_a_first_look_sees_every_value_once():
+    first = list(grid(["a=1,2,3", "b=4,5"], SweepConfig()).samples())
+    assert first == [["a=1", "b=4"], ["a=2", "b=4"], ["a=3", "b=4"], ["a=1", "b=5"]]
+
+
+@pytest.mark.parametrize(
+    ("given", "options", "told"),
+    [
+        (["a=interval(0,1)"], {}, "a  is a continuous range: hydra/sweeper=search draws from it"),
+        (["a=range(3,1)"], {}, "a  is an empty range"),
+        (["a=1,2", "b=1"], {"tied": [["a", "b"]]}, "sweep.tied  keys that move together .* a has 2, b has 1"),
+        (["a=1,2"], {"tied": [["a", "bb"]]}, "sweep.tied  bb has no values here"),
+        (
+            ["a=1,2", "b=1,2"],
+            {"when": {"a": "b=3"}},
+            "sweep.when  b=3 is not among the values given; nearest: b=2, b=1",
+        ),
+        (["a=1,2"], {"when": {"a": "c=3"}}, "sweep.when  c has no values here"),
+        (["seed=1,2"], {"seeds": 3}, "seeds  stands beside several values of seed"),
+        (["a=(1"], {}, r"a=\(1"),
+    ],
+)
+def test_what_spans_no_grid_is_refused(given, options, told):
+    with pytest.raises(ConfigError, match=told):
+        points(*given, **options)
+
+
+def test_options_of_a_sweep_are_told_from_those_of_its_jobs():
+    options, rest = split(["seeds=5", "a=1,2", "sweep.when={b: a=1}", "on_error=0.2", "sweep.tied=[[a,b],[c,d]]"])
+    assert (options.seeds, options.bearable, options.when) == (5, 0.2, {"b": "a=1"})
+    assert options.tied == [["a", "b"], ["c", "d"]] and rest == ["a=1,2"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("sweep.sed=1", "sweep.sed  no such key; nearest: seeds"),
+        ("sweep.seeds=2", "sweep.seeds  no such key; nearest: seeds"),
+        ("seeds=0", "seeds  seeds >= 1 must hold, but got 0"),
+        ("seeds=many", "seeds  .*many.*"),
+        ("seeds=1,2", "seeds=1,2  is one value for the whole sweep"),
+        ("on_error=perhaps", "on_error  continue, stop, or a share from 0 to 1 must hold, but got perhaps"),
+        ("sweep.done=again", "sweep.done  one of skip, redo must hold, but got again"),
+        ("sweep.attempts=0", "sweep.attempts  attempts >= 1 must hold, but got 0"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(given, told):
+    with pytest.raises(ConfigError, match=told):
+        split([given])

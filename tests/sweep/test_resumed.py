@@ -1,0 +1,185 @@
+"""A sweep is stopped, killed, extended, started beside another one: every point is run once, and comes to the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from runner.files import sha256
+
+KILLS = int(os.environ.get("RUNNER_KILLS", "3"))
+
+
+def results(outputs: Path) -> dict[str, str]:
+    """sha256 of what each run answered, by its fingerprint."""
+    return {path.parent.name[-8:]: sha256(path) for path in outputs.glob("*/*/predictions.jsonl")}
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """The processes below another one, and those below them."""
+    found, parents = [], {process.pid}
+    lines = subprocess.check_output(["ps", "-eo", "pid,ppid"], text=True).splitlines()[1:]
+    pairs = [tuple(map(int, line.split())) for line in lines]
+    while below := [pid for pid, parent in pairs if parent in parents and pid not in found]:
+        found += below
+        parents = set(below)
+    return found
+
+
+def alive(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in state(pid)]
+
+
+def state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
+
+
+def states(home: Path) -> list[str]:
+    return [json.loads(path.read_text())["state"] for path in home.glob("outputs/*/*/status.json")]
+
+
+@pytest.fixture
+def sweep(tiny, tmp_path):
+    """24 jobs of some rows each."""
+    rows = tmp_path / "rows.txt"
+    rows.write_text("春\n江\n花\n" * 8)
+    return (
+        "-m", f"checkpoint.name_or_path={tiny}", "data=files", f"data.path={rows}", "engine.threads=1",
+        "decode.do_sample=true", "decode.max_new_tokens=12", "decode.temperature=0.7,0.9,1.1,1.3",
+        "decode.top_k=5,10,20", "seeds=2", "hydra.launcher.n_jobs=2",
+    )  # fmt: skip
+
+
+def test_a_sweep_killed_again_and_again_comes_to_what_an_uninterrupted_one_does(cli, spawn, sweep, tmp_path):
+    whole = cli(*sweep, "output_dir=whole")
+    assert whole.code == 0, whole.err
+    draw, seen, home = random.Random(5), 0, cli.home
+    for number in range(KILLS):
+        process = spawn(*sweep, cwd=home)
+        begun = time.monotonic()
+        while not list(home.glob("outputs/*/*/status.json")) and time.monotonic() - begun < 60:
+            time.sleep(0.05)
+        time.sleep(draw.random() * 2)
+        below = workers(process)
+        target = (process.pid, *below[-1:], process.pid)[number % 3]
+        os.kill(target, signal.SIGKILL) if number % 3 < 2 else os.killpg(process.pid, signal.SIGKILL)
+        if target != process.pid:
+            process.wait(timeout=120)
+        else:
+            process.wait(timeout=30)
+            time.sleep(1.0)
+            assert not alive(below)
+        seen = max(seen, len(results(home / "outputs")))
+    ended = cli(*sweep)
+    assert ended.code == 0, ended.out + ended.err
+    assert results(home / "outputs") == results(home / "whole") and len(results(home / "whole")) == 24
+    assert set(states(home)) == {"done"}
+    assert not [path for path in home.rglob("outputs/**/.*") if path.name not in (".lock",)]
+    plan = [json.loads(line) for line in next(home.glob("outputs/sweeps/*/plan.jsonl")).open()]
+    assert len(plan) == 25 and plan[-1] == {"jobs": 24, "points": 24}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
+def test_a_stopped_sweep_leaves_nothing_behind_and_goes_on(cli, spawn, sweep, number, code):
+    process = spawn(*sweep, cwd=cli.home)
+    for line in process.stdout:
+        if line.startswith("done "):
+            break
+    below = workers(process)
+    asked = time.monotonic()
+    process.send_signal(number)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == code, told
+    assert time.monotonic() - asked < 15
+    time.sleep(0.5)
+    assert not alive(below)
+    (facts,) = cli.home.glob("outputs/sweeps/*/sweep.json")
+    assert json.loads(facts.read_text())["state"] == "stopped"
+    ended = cli(*sweep)
+    assert ended.code == 0 and "24 of 24 done" in ended.out, ended.out
+
+
+def test_files_edited_while_a_sweep_runs_change_no_job_of_its_plan(cli, spawn, tiny, tmp_path):
+    """The first kill comes when the plan stands; then the user's own group is edited."""
+    (tmp_path / "own" / "decode").mkdir(parents=True)
+    group = tmp_path / "own" / "decode" / "mine.yaml"
+    group.write_text("max_new_tokens: 3\ndo_sample: true\n")
+    arguments = ("--config-dir", str(tmp_path / "own"), "-m", f"checkpoint.name_or_path={tiny}", "decode=mine",
+                 "data.prompts=[春]", "engine.threads=1", "seeds=3")  # fmt: skip
+    process = spawn(*arguments, cwd=cli.home)
+    for line in process.stdout:
+        if line.startswith("done "):
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    group.write_text("max_new_tokens: 9\ndo_sample: true\n")
+    ended = cli(*arguments)
+    assert ended.code == 0, ended.out + ended.err
+    lengths = {len(json.loads(line)["prediction"]) for path in cli.home.glob("outputs/*/*/predictions.jsonl")
+               for line in path.open()}  # fmt: skip
+    assert len(cli.runs) == 3 and max(lengths) <= 1 + 2 * 3
+
+
+def test_an_extended_and_reordered_grid_runs_only_what_is_new(cli, common):
+    cli("-m", *common, "decode.top_k=5,10", "decode.do_sample=true")
+    before = {path: path.stat().st_mtime_ns for path in cli.home.glob("outputs/*/*/status.json")}
+    ended = cli("-m", *common, "decode.top_k=20,10,5", "decode.do_sample=true")
+    assert ended.code == 0 and "3 of 3 done" in ended.out
+    assert [line.split()[1] for line in ended.out.splitlines() if line.startswith("done ")] == ["decode.top_k=20"]
+    assert len(cli.runs) == 3 and all(path.stat().st_mtime_ns == when for path, when in before.items())
+
+
+def test_points_that_are_the_same_are_run_once(cli, common):
+    ended = cli("-m", *common, "decode.top_k=5,5,7", "decode.do_sample=true")
+    assert ended.code == 0 and len(cli.runs) == 2
+
+
+def test_two_sweeps_at_once_share_their_points(cli, spawn, sweep, common):
+    first = spawn(*sweep, cwd=cli.home)
+    second = spawn(*sweep, "decode.top_k=20,40", cwd=cli.home)
+    told = [process.communicate(timeout=200)[0] for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], "\n".join(told)
+    assert len(cli.runs) == 4 * 4 * 2 and set(states(cli.home)) == {"done"}
+    for path in cli.home.glob("outputs/*/*/predictions.jsonl"):
+        rows = [json.loads(line)["row"] for line in path.open()]
+        assert rows == list(range(24))
+
+
+def test_the_same_sweep_twice_at_once_is_refused(cli, spawn, sweep):
+    process = spawn(*sweep, cwd=cli.home)
+    for line in process.stdout:
+        if line.startswith("done "):
+            break
+    ended = cli(*sweep)
+    assert ended.code == 2 and "is in use by pid" in ended.err
+    os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_a_job_in_a_sweep_is_the_same_job_alone(cli, sweep, common):
+    assert cli(*sweep).code == 0
+    one = next(path for path in cli.runs)
+    overrides = (one / "overrides.txt").read_text().split("\n")[:-1]
+    alone = cli(*overrides, "output_dir=alone")
+    assert alone.code == 0, alone.err
+    (other,) = cli.home.glob("alone/*/*/predictions.jsonl")
+    assert other.parent.name[-8:] == one.name[-8:]
+    for name in ("predictions.jsonl", "metrics.json", "config.yaml"):
+        here, there = (one / name).read_text(), (other.parent / name).read_text()
+        assert here.replace("output_dir: outputs", "output_dir: alone") == there, name
+
+
+def test_a_checkpoint_is_loaded_once(cli, common):
+    ended = cli("-m", *common, "decode.do_sample=true", "decode.temperature=range(1,9)", "hydra.launcher.n_jobs=1")
+    assert ended.code == 0 and len(cli.runs) == 8
+    logs = [(run / "log.txt").read_text() for run in cli.runs]
+    assert sum("checkpoint kept from the job before" in log for log in logs) == 7
