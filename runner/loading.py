@@ -70,6 +70,7 @@ def _fresh(this: Run, source: Source, checkpoint: CheckpointConfig, training: bo
     with _uncollected():
         from runner.backends.torch import load as load_model
         from runner.engine.device import SMALL, choose_threads
+        from runner.engine.prefill import Prefilled
 
         choose_threads(engine.threads)
         classes = (task.auto_class, task.processor_class)
@@ -87,6 +88,7 @@ def _fresh(this: Run, source: Source, checkpoint: CheckpointConfig, training: bo
         else:
             before = this.kept.loads
             model = this.kept.loaded(_key(this, source, checkpoint, engine), fresh)
+            model.prefilled = model.prefilled or (Prefilled() if generates else None)
             if this.kept.loads == before:
                 this.observer.phase("checkpoint kept from the job before")
         choose_threads(engine.threads, small=generates and model.parameters < SMALL)

@@ -16,6 +16,7 @@ from runner.backends.processor import load_processor, tokenizer_of
 from runner.backends.told import told
 from runner.backends.weights import has_safetensors
 from runner.config import CheckpointConfig, EngineConfig
+from runner.engine.prefill import Prefilled
 from runner.errors import CheckpointError, ConfigError
 from runner.quiet import quiet
 
@@ -40,6 +41,7 @@ class TorchModel:
     random_weights: list[str] = field(default_factory=list)  # names of newly initialised weights
     unused_weights: list[str] = field(default_factory=list)  # names in the checkpoint that the network has no place for
     assistant: TorchModel | None = None  # drafts tokens that this one checks
+    prefilled: Prefilled | None = None  # prompts of earlier runs, where the checkpoint is kept for further ones
 
 
 def load(

@@ -89,7 +89,8 @@ def _job(model: Model, order: Order) -> Job:
     for name in LENGTHS:  # the library has filled in the kind that was replaced
         setattr(generation, name, getattr(wanted, name))
     network._prepare_special_tokens(generation, device=network.device)
-    return Job(network, model.processor, generation, order, model.context, getattr(model, "assistant", None))
+    drafter, prefilled = getattr(model, "assistant", None), getattr(model, "prefilled", None)
+    return Job(network, model.processor, generation, order, model.context, drafter, prefilled)
 
 
 def _check(decode: DecodeConfig, model: Model) -> None:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
+
+
+@dataclass
+class Prefilled:
+    """What came of prompts that were prefilled before, for further runs of the same network with other settings.
+
+    Batches that have not been asked for longest go first where there is no more room.
+    """
+
+    known: OrderedDict[tuple[tuple[int, ...], ...], tuple[DynamicCache, Tensor]] = field(default_factory=OrderedDict)
+    bytes: int = 0  # held
+
+    def __call__(self, network: Any, prompts: Sequence[list[int]], room: int) -> tuple[DynamicCache, Tensor]:
+        """As `prefill`, of which the caller changes nothing; at most `room` bytes are held."""
+        key = tuple(map(tuple, prompts))
+        if key in self.known:
+            self.known.move_to_end(key)
+            return self.known[key]
+        made = prefill(network, prompts)
+        self.known[key] = made
+        self.bytes += _bytes(made[0])
+        while self.bytes > room:
+            _, (cache, _) = self.known.popitem(last=False)
+            self.bytes -= _bytes(cache)
+        return made
 
 
 def prefill(network: Any, prompts: Sequence[list[int]]) -> tuple[DynamicCache, Tensor]:
@@ -31,3 +58,7 @@ def prefill(network: Any, prompts: Sequence[list[int]]) -> tuple[DynamicCache, T
     else:
         output = network(input_ids=ids, past_key_values=cache, use_cache=True)
     return cache, output.logits[rows, ends]
+
+
+def _bytes(cache: DynamicCache) -> int:
+    return sum(tensor.nbytes for layer in cache.layers for tensor in (layer.keys, layer.values))

@@ -57,6 +57,7 @@ class Job:
     order: Order
     context: int | None  # tokens that the network can see; None: no limit
     assistant: Any = None  # a runner.types.Model that drafts tokens
+    prefilled: Any = None  # a runner.engine.prefill.Prefilled: what earlier runs of the network left
 
     @property
     def sequences(self) -> int:

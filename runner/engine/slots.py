@@ -97,7 +97,10 @@ class Slots:
             if sequence not in self.finished.get(request.row, {})
         ]
         lines = [begin(self.job, requests[index], sequence, self.choose.watched) for index, sequence in origins]
-        cache, logits = prefill(self.job.network, [request.ids for request in requests])
+        prompts, known = [request.ids for request in requests], self.job.prefilled
+        cache, logits = (
+            prefill(self.job.network, prompts) if known is None else known(self.job.network, prompts, self.bytes)
+        )
         chosen = self.choose(lines, logits[[index for index, _ in origins]])
         self.job.order.made(len(lines))
         done = []
