@@ -8,10 +8,12 @@ from typing import Any
 
 from runner.answered import as_record
 from runner.errors import RunnerError, Stopped
-from runner.predict import Predictor
+from runner.predict import Predictor, summarise
 from runner.running import Run, many
+from runner.types import Reached
 
 SYNC_S = 0.5  # seconds between syncs of predictions.jsonl to the disk
+LOOKS = 8  # parts of the rows after each of which it is told what the run has come to
 
 
 def answer(this: Run, model: Any) -> None:
@@ -37,10 +39,13 @@ def answer(this: Run, model: Any) -> None:
             for answered in batch if this.config.answers else ():
                 observer.answer(answered.row, answered.prediction)
             waiting += [as_record(answered) for answered in batch]
-            done += len(batch)
-            if time.monotonic() - synced > SYNC_S or this.stop:
+            before, done = done, done + len(batch)
+            looks = not this.trains and done * LOOKS // split.count > before * LOOKS // split.count
+            if time.monotonic() - synced > SYNC_S or this.stop or looks:
                 record.predictions.append(waiting)
                 waiting, synced = [], time.monotonic()
+            if looks and done < split.count:
+                observer.reached(done, lambda: _so_far(this))
             show()
             if this.stop and done < split.count:
                 raise _stopped(this, done)
@@ -52,8 +57,14 @@ def answer(this: Run, model: Any) -> None:
     _tell_counts(this, predictor.counts, time.perf_counter() - start)
 
 
+def _so_far(this: Run) -> Reached:
+    """The numbers of the rows that have been answered, and their scores."""
+    scores = {line["row"]: line["scores"] for line in this.record.predictions}
+    return {name: one.value for name, one in summarise(this.way, scores.values()).items()}, scores
+
+
 def _stopped(this: Run, done: int) -> Stopped:
-    return Stopped(f"stopped at {done:,} of {many(this.splits['rows'].count, 'row')}", this.stop.interrupted)
+    return this.stop.error(f"at {done:,} of {many(this.splits['rows'].count, 'row')}")
 
 
 def _tell_counts(this: Run, counts: Mapping[str, int], seconds: float) -> None:

@@ -40,11 +40,15 @@ class CheckpointError(RunnerError):
 
 
 class RecordError(RunnerError):
-    """The run directory cannot be used: in use, not writable, or its inputs have changed."""
+    """A directory cannot be used: in use, not writable, or its inputs have changed.
 
+    Fields:
+        in_use: another process works in it.
+    """
 
-class InUse(RecordError):
-    """Another process works in the run directory."""
+    def __init__(self, message: str, in_use: bool = False):
+        super().__init__(message)
+        self.in_use = in_use
 
 
 class RunFailed(RunnerError):
@@ -61,6 +65,10 @@ class Stopped(RunnerError):
     def __init__(self, message: str, interrupted: bool = False):
         super().__init__(message)
         self.exit_code = INTERRUPTED if interrupted else STOPPED
+
+
+class Pruned(Stopped):
+    """A search has given the run up: others are better."""
 
 
 def nearest(name: str, known: Sequence[str]) -> str:

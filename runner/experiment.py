@@ -67,21 +67,21 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = (), kept:
         RunnerError: told in one line, with the exit code that belongs to it.
     """
     task, record = Task.build(config.task), Record(config, overrides)
-    observer = Logged(record, observer)
-    with threads_as_before(), stop_on_signals(Stop(), observer.phase) as stop:
-        this = Run(config, task, record, observer, stop, open_splits(config, task), kept)
+    logged = Logged(record, observer)
+    with threads_as_before(), stop_on_signals(Stop(), logged.phase) as stop:
+        this = Run(config, task, record, logged, stop, open_splits(config, task), kept)
         record.predictions.count = this.splits["rows"].count
         source = found(this, config.checkpoint)
         this.inputs = Inputs.of(config, source.files, this.splits)
         _same_inputs(this)
         this.header = introduction(config, task, source, this.splits)
         if record.done:
-            observer.phase(this.header)
+            logged.phase(this.header)
             return Result(record.directory, read_metrics(record.directory), fresh=False)
         _check_device(config)
         _check_arguments(config)
         with _page_of_what_went_wrong(record), record.open(this.say):
-            observer.phase(this.header)
+            logged.phase(this.header)
             write_card(this)
             write_rejected(this)
             checkpoint = config.checkpoint

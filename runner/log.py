@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.record import Record
-from runner.types import Observer, Row
+from runner.types import Observer, Reached, Row
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,9 @@ class Logged:
     def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
         """Tell it."""
         self.observer.progress(name, done, total, note, under_way)
+
+    def reached(self, step: int, find: Callable[[], Reached]) -> None:
+        """Tell it, if it wants to know."""
+        wants = getattr(self.observer, "reached", None)
+        if wants is not None:
+            wants(step, find)

@@ -74,7 +74,7 @@ def manifest(record: Any, inputs: Inputs, source: Any, model: Any, splits: Mappi
         "name": config.name,
         "seed": config.seed,
         "runner": __version__,
-        "git": git(),
+        "git": code(),
         "started": record.status["started"],
         "packages": packages(),
         "machine": machine(),
@@ -114,7 +114,7 @@ def other_code(known: Mapping[str, Any]) -> str | None:
     """One line when a run was made or begun with other packages, or another state of this code."""
     then, now = known.get("packages") or {}, packages()
     told = [f"{name} {then.get(name)}, now {now.get(name)}" for name in PACKAGES if then.get(name) != now.get(name)]
-    before, after = known.get("git") or {}, git() or {}
+    before, after = known.get("git") or {}, code() or {}
     if known.get("runner") != __version__:
         told.append(f"runner {known.get('runner')}, now {__version__}")
     if before.get("commit") != after.get("commit"):
@@ -146,10 +146,15 @@ def command(overrides: Sequence[str]) -> str:
 
 
 @cache
+def code() -> dict[str, str] | None:
+    """As `git`, looked at once: what runs is what was loaded then."""
+    return git()
+
+
 def git() -> dict[str, str] | None:
     """Commit of the checkout that the code lies in, and a hash of what is not committed; None outside of one.
 
-    What lies outside of runner/ and conf/ makes no number. Looked at once: the code that runs is that which was loaded.
+    What lies outside of runner/ and conf/ makes no number.
     """
     folder = Path(__file__).resolve().parent.parent
     if not (folder / ".git").exists():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.config import Config, plain
-from runner.errors import FAILED, REFUSED, InUse, RecordError, RunFailed, RunnerError, Stopped
+from runner.errors import FAILED, REFUSED, Pruned, RecordError, RunFailed, RunnerError, Stopped
 from runner.files import measures, read_json, write_json, write_text
 from runner.fingerprint import fingerprint
 from runner.manifest import read_manifest
@@ -36,7 +36,7 @@ FOLDERS = ("training", "checkpoint")
 class Record:
     """One run's directory, locked while it is open.
 
-    States: running -> done | stopped | failed. `done` is written last and is what makes a run done.
+    States: running -> done | stopped | pruned | failed. `done` is written last and is what makes a run done.
     """
 
     def __init__(self, config: Config, overrides: Sequence[str] = ()):
@@ -205,7 +205,7 @@ class Record:
         if not stopped and not isinstance(error, RunnerError):
             told["traceback"] = "".join(traceback.format_exception(error))
         with suppress(OSError):  # a full disk has been told already
-            self._end("stopped" if stopped else "failed", **told)
+            self._end("pruned" if isinstance(error, Pruned) else "stopped" if stopped else "failed", **told)
 
     def _close(self) -> None:
         self.predictions.close()
@@ -223,7 +223,7 @@ class Record:
             owner = self._lock.read().strip() or "another process"
             self._lock.close()
             self._lock = None
-            raise InUse(f"{self.directory} is in use by {owner}") from error
+            raise RecordError(f"{self.directory} is in use by {owner}", in_use=True) from error
         self._lock.seek(0)
         self._lock.truncate()
         self._lock.write(f"pid {os.getpid()} on {socket.gethostname()}\n")

@@ -15,7 +15,7 @@ from runner.manifest import Inputs
 from runner.record import Record
 from runner.stop import Stop
 from runner.task import Task, Way
-from runner.types import Observer
+from runner.types import Following
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Run:
     config: Config
     task: Task
     record: Record
-    observer: Observer
+    observer: Following
     stop: Stop
     splits: Mapping[str, Split]  # rows and, where weights are trained, train and validation
     kept: Kept | None = None  # what the process keeps from run to run

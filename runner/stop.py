@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from runner.errors import Pruned, Stopped
+
+GIVE_UP = signal.SIGUSR1  # from a search, to a worker that ignores it between its jobs
 GRACE_S = 2.0  # how long rows that are being answered may take after a request to stop
 
 
@@ -26,6 +29,12 @@ class Stop:
     def __bool__(self) -> bool:
         return self.signal is not None
 
+    def error(self, where: str) -> Stopped:
+        """What a run ends with that stops there."""
+        if self.signal == GIVE_UP:
+            return Pruned(f"given up {where}")
+        return Stopped(f"stopped {where}", self.interrupted)
+
     @property
     def interrupted(self) -> bool:
         """Whether it was Ctrl-C."""
@@ -41,14 +50,19 @@ def stop_on_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[Stop]:
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
+        if number == GIVE_UP and stop:
+            return
         if stop:
             raise KeyboardInterrupt
         stop.signal, stop.asked = number, time.monotonic()
-        say("stopping after this batch (again to stop now)")
+        if number != GIVE_UP:
+            say("stopping after this batch (again to stop now)")
 
     asking = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         asking.append(signal.SIGHUP)
+    if signal.getsignal(GIVE_UP) == signal.SIG_IGN:
+        asking.append(GIVE_UP)
     try:
         before = {number: signal.signal(number, ask) for number in asking}
     except ValueError:

@@ -11,7 +11,7 @@ from typing import Any
 from runner.backends.checkpoint import Source
 from runner.backends.options import of_trained
 from runner.config import CheckpointConfig
-from runner.errors import ConfigError, DataError, Stopped
+from runner.errors import ConfigError, DataError
 from runner.files import sha256
 from runner.loading import load
 from runner.manifest import read_manifest
@@ -68,7 +68,7 @@ def _train(this: Run, source: Source) -> None:
     told = f"{many(len(corpus), 'example')}, {many(corpus.tokens, 'token')} to train on"
     this.say(f"{told}; {many(valid.count, 'row')} to validate on")
     if this.stop:
-        raise Stopped("stopped before the first step", this.stop.interrupted)
+        raise this.stop.error("before the first step")
 
     def numbers(network: Any) -> dict[str, float]:
         pupil = dataclasses.replace(model, network=network, context=model.context)
@@ -97,7 +97,5 @@ def _until_stopped(this: Run, batches: Iterator[Any]) -> Iterator[Any]:
     """The batches of a validation; a long one does not hold up a stop."""
     for batch in batches:
         if this.stop.overdue:
-            raise Stopped(
-                "stopped during a validation: it goes on from the last sealed checkpoint", this.stop.interrupted
-            )
+            raise this.stop.error("during a validation: it goes on from the last sealed checkpoint")
         yield batch

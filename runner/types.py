@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -15,6 +15,7 @@ IGNORED = -100  # label that takes no part in a loss (torch.nn.CrossEntropyLoss)
 Row = Mapping[str, Any]  # one example under canonical column names: text, target ...; "row" is its index in the data
 Inputs = dict[str, Any]  # a batch: the network's keyword arguments, tensors (B, T), and labels
 Features = dict[str, Any]  # one example encoded, not padded: input_ids list of T ints, labels ...
+Reached = tuple[Mapping[str, float], Mapping[int, "Scores"]]  # numbers, and the scores of the rows behind them
 Scores = Mapping[str, Any]  # the scores of one example, as JSON holds them: nll in nats, tokens, correct ...
 
 
@@ -182,4 +183,16 @@ class Observer(Protocol):
             total: None when it is not known.
             note: its speed, its loss.
             under_way: what is begun beside `done`, in the same unit: about.
+        """
+
+
+class Following(Observer, Protocol):
+    """An observer that also wants to know what a run comes to while it works."""
+
+    def reached(self, step: int, find: Callable[[], Reached]) -> None:
+        """What a run has come to so far.
+
+        Args:
+            step: optimizer steps, or rows of a run that trains nothing.
+            find: what it is; finding it costs a pass over all rows so far.
         """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -13,8 +12,10 @@ from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Job
 from runner.sweep.pool import Pool, Worker, ended
 from runner.sweep.runs import Runs
+from runner.sweep.source import Source
 from runner.sweep.worker import Outcome
 
+STATES = ("done", "skipped", "pruned", "failed", "stopped")
 BUSY_S = 1.0  # seconds until a run is looked at again that another process is at
 TICK_S = 0.25  # seconds between two looks at clocks and memory
 
@@ -27,11 +28,13 @@ class Limits:
         workers: processes at a time.
         timeout_s: seconds of a job; None: as long as it takes.
         memory_mb: of a worker; None: as much as there is.
+        budget_s: seconds of the whole sweep, after which what is under way is stopped.
     """
 
     workers: int = 1
     timeout_s: float | None = None
     memory_mb: float | None = None
+    budget_s: float | None = None
 
 
 class Watcher(Protocol):
@@ -52,25 +55,26 @@ class Crew:
     """Works a stream of jobs off.
 
     Fields:
-        jobs: composed as they are needed.
-        total: of them, as far as that is known.
+        source: of the jobs, and told what comes of them.
+        metric: the number that the source wants to know while a job is under way.
         waiting: by group, in the order of the plan.
     """
 
-    jobs: Iterator[Job]
-    total: int
+    source: Source
     options: SweepConfig
     limits: Limits
     pool: Pool
     runs: Runs
     watcher: Watcher
     stop: Stop
+    metric: str | None = None
     waiting: dict[str, deque[Job]] = field(default_factory=dict)
     later: list[tuple[float, Job]] = field(default_factory=list)  # when it may be begun again, seconds
     attempts: dict[int, int] = field(default_factory=dict)  # of jobs under way or begun again
-    counts: dict[str, int] = field(default_factory=lambda: {"done": 0, "skipped": 0, "failed": 0, "stopped": 0})
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     given_up: str = ""  # why no further job is begun
     exhausted: bool = False
+    since: float = field(default_factory=time.monotonic)
 
     def work(self) -> None:
         """Until every job has ended, or a stop was asked for."""
@@ -92,14 +96,21 @@ class Crew:
         return [worker for worker in self.pool.workers if worker.job is not None]
 
     @property
+    def total(self) -> int:
+        """Jobs in all."""
+        return self.source.total
+
+    @property
     def left(self) -> int:
         """Jobs that have not ended."""
         return max(self.total - sum(self.counts.values()), 0)
 
     @property
     def _hungry(self) -> bool:
-        """Whether there are jobs still to be composed: that is done while workers work."""
-        return not (self.exhausted or self.stop or self.given_up)
+        """Whether further jobs are asked for now: a list is composed while workers work, a search waits for them."""
+        if self.exhausted or self.stop or self.given_up:
+            return False
+        return self.source.eager or len(self.running) + sum(map(len, self.waiting.values())) < self.limits.workers
 
     def _finished(self) -> bool:
         over = bool(self.stop or self.given_up)
@@ -107,7 +118,9 @@ class Crew:
 
     def _read_on(self) -> None:
         """One more job of the plan; what is done already is told."""
-        job = next(self.jobs, None)
+        if not self._hungry:
+            return
+        job = self.source.next()
         if job is None:
             self.exhausted = True
             return
@@ -129,7 +142,7 @@ class Crew:
             if chosen is None:
                 return
             self.attempts[chosen.number] = self.attempts.get(chosen.number, 0) + 1
-            worker.give(chosen, again=self.options.done == "redo")
+            worker.give(chosen, self.options.done == "redo", self.metric)
             self.watcher.began(chosen)
         wanted = min(self.limits.workers, len(self.running) + sum(map(len, self.waiting.values())))
         if len(self.pool.workers) < wanted and starting == 0:
@@ -155,6 +168,9 @@ class Crew:
             worker.ready = True
         elif told[0] == "progress":
             worker.progress = told[1:]
+        elif told[0] == "reached":
+            if worker.job is not None and self.source.reported(worker.job, told[1]):
+                worker.give_up()
         else:
             job, outcome = worker.job, Outcome(**told[1])
             assert job is not None
@@ -185,6 +201,7 @@ class Crew:
         name = {"busy": "stopped"}.get(outcome.state, outcome.state)
         name = "skipped" if name == "done" and not outcome.fresh else name
         self.counts[name] += 1
+        self.source.ended(job, outcome)
         self.watcher.ended(job, outcome)
         failed, bearable = self.counts["failed"], self.options.bearable
         if failed and (bearable == 0.0 or failed > bearable * self.total) and not self.given_up:
@@ -195,6 +212,11 @@ class Crew:
     def _watch(self) -> None:
         """Clocks, memory, and requests to stop."""
         moment = time.monotonic()
+        budget = self.limits.budget_s
+        if budget is not None and moment - self.since > budget and not self.given_up:
+            self.given_up = f"the budget of {budget:g} s is used"
+            for worker in self.running:
+                worker.end("")
         for worker in list(self.pool.workers):
             limits = self.limits
             if self.stop:

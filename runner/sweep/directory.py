@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from runner.errors import InUse, RecordError
+from runner.errors import RecordError
 from runner.files import read_json, write_json
-from runner.manifest import git
+from runner.manifest import code
 from runner.naming import HUMAN, safe
 from runner.record import now
 from runner.usage import config_dir
@@ -54,7 +54,8 @@ def locked(directory: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             file.seek(0)
-            raise InUse(f"{directory} is in use by {file.read().strip() or 'another process'}") from error
+            owner = file.read().strip() or "another process"
+            raise RecordError(f"{directory} is in use by {owner}", in_use=True) from error
         file.truncate(0)
         file.write(f"pid {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
@@ -74,8 +75,8 @@ def begin(directory: Path, asked: Mapping[str, Any]) -> tuple[dict[str, Any], li
         raise RecordError(
             f"{directory} holds a different sweep: its command was {' '.join(known['asked'].get('command', []))}"
         )
-    code = git() or {}
-    made = {"asked": dict(asked), "began": now(), "commit": code.get("commit"), "configurations": _hash(config_dir())}
+    commit = (code() or {}).get("commit")
+    made = {"asked": dict(asked), "began": now(), "commit": commit, "configurations": _hash(config_dir())}
     told = []
     if known and known.get("configurations") != made["configurations"]:
         told.append("YAML files have changed since the sweep was planned: jobs in its plan stay as they are")

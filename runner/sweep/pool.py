@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from runner.stop import GIVE_UP
 from runner.sweep.plan import Job
 from runner.sweep.worker import Outcome, Seat, serve
 
@@ -41,16 +42,26 @@ class Worker:
     why: str = ""
     progress: tuple[Any, ...] = ()
 
-    def give(self, job: Job, again: bool = False) -> None:
-        """A job to do; `again`: from the beginning, where it has been done before."""
+    def give(self, job: Job, again: bool = False, metric: str | None = None) -> None:
+        """A job to do.
+
+        Args:
+            job: of the plan.
+            again: from the beginning, where it has been done before.
+            metric: the number that is to be told while the job is under way.
+        """
         self.job, self.group, self.begun, self.progress = job, job.group, time.monotonic(), ()
-        self.pipe.send(({**job.config, "rerun": again}, job.overrides))
+        self.pipe.send(({**job.config, "rerun": again}, job.overrides, metric))
 
     def end(self, why: str, grace_s: float = GRACE_S) -> None:
         """Ask it to stop, and kill it where it does not."""
         if self.ending is None:
             self.ending, self.why = time.monotonic() + grace_s, why
             self._signal(signal.SIGTERM)
+
+    def give_up(self) -> None:
+        """Ask it to end its job where it is."""
+        self._signal(GIVE_UP)
 
     def kill(self) -> None:
         """At once."""

@@ -22,11 +22,13 @@ class Runs:
 
     Fields:
         since: when the sweep was begun, as status.json has times: what `sweep.done=redo` has done after that stays.
+        prunes: whether a run that was given up counts as ended.
         seen: groups of which one finished run has been given to a worker, who compares its inputs with their hashes.
     """
 
     options: SweepConfig
     since: str
+    prunes: bool = False
     seen: set[str] = field(default_factory=set)
     _folders: dict[Path, dict[str, Path]] = field(default_factory=dict)
 
@@ -50,6 +52,8 @@ class Runs:
                 self.seen.add(job.group)
                 return None
             return Outcome("done", str(directory), fresh=False)
+        if state == "pruned" and self.prunes:
+            return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
         if state == "failed" and self.options.failed == "skip":
             return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)
         return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from runner.sweep.plan import Job, Plan
 from runner.sweep.pool import Pool, fair_threads
 from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
+from runner.sweep.source import Listed, Source
 from runner.sweep.view import View
 from runner.task import Task
 
@@ -60,16 +62,45 @@ class Sweep:
         """Every combination of the values given."""
         with self._carrying(), composer(self.also) as composing:
             points = grid(self.arguments, self.options)
-            first = _checked(points, composing)
-            task = Task.build(first.task)
-            numbers = (task.evaluate if first.evaluates else task.predict).numbers
+            first = _checked(points.samples(), composing)
+            numbers = _numbers(first)
             chosen_metric([], numbers, self.options.metric)
             options = self.options
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
                      "tied": options.tied, "when": options.when}  # fmt: skip
             directory = place(first.output_dir, options.name or first.task.name, points.varied, asked)
             work = Work(directory, asked, options, _limits(launcher), numbers)
-            self.code = work.done(len(points), lambda plan: planned(plan, points, composing))
+            self.code = work.done(lambda plan: Listed(planned(plan, points, composing), len(points)))
+
+    def search(self, launcher: Any, given: Mapping[str, Any]) -> None:
+        """Points that a study chooses."""
+        with self._carrying(), composer(self.also) as composing:
+            try:
+                from runner.sweep import search, space
+            except ImportError as error:
+                raise ConfigError(
+                    f"hydra/sweeper=search  needs optuna: pip install 'runner[search]' ({error})"
+                ) from error
+            options, drawn = search.asked(given), space.space(self.arguments, self.options.when)
+            first = _checked(drawn.samples(), composing)
+            numbers = _numbers(first)
+            if found := search.problems(options, numbers):
+                raise ConfigError(found)
+            aims = search.goals(options, numbers)
+            asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "sampler": options.sampler,
+                     "pruner": options.pruner, "seed": options.seed, "when": self.options.when}  # fmt: skip
+            directory = place(first.output_dir, self.options.name or first.task.name, list(drawn.drawn), asked)
+            chosen = replace(self.options, metric=self.options.metric or aims[0].name)
+            limits = replace(_limits(launcher), budget_s=options.budget_s)
+            work = Work(directory, asked, chosen, limits, {**numbers, **search.COSTS})
+
+            def source(plan: Plan) -> Source:
+                study = search.opened(options, aims, drawn, directory)
+                begun = {job.number: job for job in plan}
+                composed = partial(_composed, plan, composing)
+                return search.Search(options, drawn, aims, study, directory, composed, begun)
+
+            self.code = work.done(source, watched=aims[0].name if options.pruner else None)
 
     @contextmanager
     def _carrying(self) -> Iterator[None]:
@@ -96,8 +127,13 @@ class Work:
     numbers: Mapping[str, bool]
     view: View = field(default_factory=View)
 
-    def done(self, total: int, jobs: Any) -> int:
-        """The exit code. `jobs` is called with the plan, as far as it stands, for all jobs in their order."""
+    def done(self, source: Callable[[Plan], Source], watched: str | None = None) -> int:
+        """The exit code.
+
+        Args:
+            source: called with the plan, as far as it stands.
+            watched: the number that the source wants to know while a job is under way.
+        """
         self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
             iter(self.numbers.items()), None
         )
@@ -105,11 +141,12 @@ class Work:
             facts, told = begin(self.directory, self.asked)
             plan = Plan(self.directory)
             plan.mend()
-            for line in (self._header(total, facts), *told):
-                self.view.say(line)
-            runs = Runs(self.options, facts["began"])
+            runs = Runs(self.options, facts["began"], prunes=watched is not None)
             pool = Pool(self.directory / "workers.log", fair_threads(self.limits.workers))
-            crew = Crew(jobs(plan), total, self.options, self.limits, pool, runs, self.view, stop)
+            given = source(plan)
+            for line in (self._header(given.total, facts), *told):
+                self.view.say(line)
+            crew = Crew(given, self.options, self.limits, pool, runs, self.view, stop, watched)
             with closing(plan), closing(self.view):
                 crew.work()
             code = _code(crew, stop)
@@ -144,11 +181,7 @@ def planned(plan: Plan, points: Grid, composing: Composer) -> Iterator[Job]:
         if point < done:
             continue
         differs = [text for text in overrides if text.lstrip("+").partition("=")[0] in varied]
-        try:
-            job = Job.of(number, point, composing.config(overrides), overrides, differs)
-        except ConfigError as error:
-            told = "; ".join(" ".join(problem.split()) for problem in error.problems)
-            job = Job(number, point, "", overrides, differs, "", {}, f"ConfigError: {told}")
+        job = _job(composing, number, point, overrides, differs)
         if job.error or job.id not in plan.ids:
             plan.append(job)
             number += 1
@@ -156,7 +189,29 @@ def planned(plan: Plan, points: Grid, composing: Composer) -> Iterator[Job]:
     plan.end(len(points))
 
 
-def _checked(points: Grid, composing: Composer) -> Config:
+def _job(composing: Composer, number: int, point: int, overrides: list[str], differs: list[str]) -> Job:
+    """A job, or why it cannot be run."""
+    try:
+        return Job.of(number, point, composing.config(overrides), overrides, differs)
+    except ConfigError as error:
+        told = "; ".join(" ".join(problem.split()) for problem in error.problems)
+        return Job(number, point, "", overrides, differs, "", {}, f"ConfigError: {told}")
+
+
+def _composed(plan: Plan, composing: Composer, number: int, overrides: list[str], differs: list[str]) -> Job:
+    """The job of a trial, which stands in the plan from then on."""
+    job = _job(composing, number, number, overrides, differs)
+    plan.append(job)
+    return job
+
+
+def _numbers(config: Config) -> Mapping[str, bool]:
+    """What jobs are scored by, and whether a larger number is better."""
+    task = Task.build(config.task)
+    return (task.evaluate if config.evaluates else task.predict).numbers
+
+
+def _checked(points: Iterable[list[str]], composing: Composer) -> Config:
     """The first point's configuration; every value has been looked at once.
 
     Raises:
@@ -164,7 +219,7 @@ def _checked(points: Grid, composing: Composer) -> Config:
     """
     found: list[str] = []
     first: Config | None = None
-    for overrides in points.samples():
+    for overrides in points:
         try:
             config = composing.config(overrides)
             first = first or config

@@ -50,6 +50,8 @@ class View:
             self.seconds.append(outcome.seconds)
             told = ", ".join(_numbers(outcome.metrics))
             self.say(f"done    {job.told}  {told and f'{told}  '}{duration(outcome.seconds)}  {outcome.directory}")
+        elif outcome.state == "pruned" and outcome.fresh:
+            self.say(f"pruned  {job.told}  {outcome.error}  {duration(outcome.seconds)}")
         elif outcome.state == "failed":
             where = f" ({outcome.directory})" if outcome.directory else ""
             self.say(f"FAILED  {job.told}{where}: {outcome.error}")
@@ -72,7 +74,7 @@ class View:
         """How far the sweep is."""
         counts = crew.counts
         told = [f"{counts['done'] + counts['skipped']:,} of {crew.total:,} done", f"{len(crew.running)} running"]
-        told += [f"{counts['failed']} failed"] if counts["failed"] else []
+        told += [f"{counts[name]} {name}" for name in ("pruned", "failed") if counts[name]]
         if self.best is not None and self.metric is not None:
             told.append(f"best {words(self.metric[0])} {number(self.best[0])} ({self.best[1].told})")
         if self.seconds and crew.left:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from runner.errors import InUse, RunnerError, Stopped
+from runner.errors import Pruned, RecordError, RunnerError, Stopped
 from runner.kept import Kept
+from runner.stop import GIVE_UP
+from runner.sweep.paired import by_row
 from runner.sweep.plan import thawed
-from runner.types import Row
+from runner.types import Reached, Row
 
 TOLD_S = 0.2  # seconds between two reports of progress
 PASSING = (ConnectionError, TimeoutError, BlockingIOError, InterruptedError)  # causes that may pass
@@ -28,7 +31,7 @@ class Outcome:
     """How a job ended.
 
     Fields:
-        state: done | failed | stopped | busy (another process is at this run).
+        state: done | failed | stopped | pruned | busy (another process is at this run).
         directory: of the run, if there is one.
         error: why it failed, one line.
         passing: whether the cause may pass.
@@ -79,36 +82,39 @@ def serve(pipe: Any, life: Any, seat: Seat) -> None:
     """Do jobs until the pipe brings None, or whoever holds the other end of `life` is gone.
 
     Args:
-        pipe: brings (configuration, overrides), takes ("ready" | "progress" | "ended", ...).
+        pipe: brings (configuration, overrides, metric), takes ("ready" | "progress" | "reached" | "ended", ...).
         life: closed when the parent ends, however it ends.
         seat: taken first.
     """
     seat.take()
+    signal.signal(GIVE_UP, signal.SIG_IGN)  # but in a run, see stop_on_signals
     threading.Thread(target=_end_with, args=(life,), daemon=True).start()
     from runner import experiment
 
     kept, alone = Kept(), Alone()
     pipe.send(("ready", os.getpid()))
     while (job := pipe.recv()) is not None:
-        values, overrides = job
+        values, overrides, metric = job
         start = time.perf_counter()
         with alone.restored():
-            outcome = _ended(experiment, values, overrides, Telling(pipe), kept)
+            outcome = _ended(experiment, values, overrides, Telling(pipe, metric), kept)
         pipe.send(("ended", asdict(outcome) | {"seconds": time.perf_counter() - start, "loads": kept.loads}))
 
 
 def _ended(experiment: Any, values: Mapping[str, Any], overrides: Sequence[str], observer: Any, kept: Kept) -> Outcome:
     try:
         result = experiment.run(thawed(values), observer, overrides, kept)
+    except Pruned as error:
+        return Outcome("pruned", _where(error), str(error))
     except Stopped as error:
         return Outcome("stopped", _where(error), str(error))
     except KeyboardInterrupt as error:
         return Outcome("stopped", _where(error), "interrupted")
     except SystemExit as error:
         return Outcome("failed", _where(error), f"process ended with code {error.code}")
-    except InUse as error:
-        return Outcome("busy", _where(error), str(error))
     except RunnerError as error:
+        if isinstance(error, RecordError) and error.in_use:
+            return Outcome("busy", error=str(error))
         from runner.secret import redacted
 
         told = f"{type(error).__name__}: {redacted(' '.join(str(error).split()))}"
@@ -128,9 +134,14 @@ def _where(error: BaseException) -> str:
 
 @dataclass
 class Telling:
-    """An observer at the other end of a pipe."""
+    """An observer at the other end of a pipe.
+
+    Fields:
+        metric: the number whose way is told while a run works; None: no one wants to know.
+    """
 
     pipe: Any
+    metric: str | None = None
     last: float = 0.0  # when progress was told, seconds
 
     def phase(self, line: str) -> None:
@@ -145,6 +156,13 @@ class Telling:
         if done == total or now - self.last > TOLD_S:
             self.last = now
             self.pipe.send(("progress", name, done, total, note))
+
+    def reached(self, step: int, find: Callable[[], Reached]) -> None:
+        """The number so far, and what each row has in it."""
+        if self.metric is not None:
+            numbers, scores = find()
+            rows = by_row(scores, numbers[self.metric]) if scores and self.metric in numbers else None
+            self.pipe.send(("reached", {"step": step, "numbers": dict(numbers), "rows": rows or {}}))
 
 
 class Alone:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from runner.backends.adapter import save_adapter
 from runner.backends.places import written
 from runner.build import wrong_types
-from runner.errors import ConfigError, RunFailed, Stopped, nearest
+from runner.errors import ConfigError, RunFailed, nearest
 from runner.files import naming, sync_files, sync_folder
 from runner.quiet import quiet
 from runner.stop import Stop
@@ -21,7 +21,7 @@ from runner.train.adapt import adapt
 from runner.train.corpus import Corpus
 from runner.train.layout import Layout
 from runner.train.seal import newest_sealed
-from runner.types import Observer, Teach
+from runner.types import Following, Teach
 
 if TYPE_CHECKING:
     from runner.config import Config, TrainConfig
@@ -36,7 +36,7 @@ class Course:
     held_out: Corpus  # examples whose loss is the validation's, where the task's own numbers have none
     numbers: Callable[[Any], Mapping[str, float]]  # of the task, over the validation rows
     directory: Path  # checkpoints go to directory/training, the result to directory/checkpoint
-    observer: Observer
+    observer: Following
     stop: Stop
 
     @property
@@ -74,7 +74,7 @@ def fine_tune(config: Config, model: Any, course: Course) -> None:
         model.network.config.use_cache = uses_cache
     reached, planned = trainer.state.global_step, trainer.state.max_steps
     if course.stop and reached < planned:
-        raise Stopped(f"stopped at step {reached} of {planned}", course.stop.interrupted)
+        raise course.stop.error(f"at step {reached} of {planned}")
     if reached < planned and not trainer.control.should_training_stop:
         raise RunFailed(f"training ended at step {reached} of {planned}")
     with quiet():

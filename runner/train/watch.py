@@ -15,13 +15,13 @@ from runner.errors import RunFailed
 from runner.files import write_text
 from runner.stop import Stop
 from runner.train.seal import seal
-from runner.types import Observer
+from runner.types import Following
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
     """Seals checkpoints, keeps training.jsonl equal to the log history, stops on request or for want of progress."""
 
-    def __init__(self, history: Path, observer: Observer, stop: Stop, metric: str, larger: bool, patience: int | None):
+    def __init__(self, history: Path, observer: Following, stop: Stop, metric: str, larger: bool, patience: int | None):
         self.history, self.observer, self.stop = history, observer, stop
         self.metric, self.larger, self.patience = metric, larger, patience
         self.note = ""
@@ -64,6 +64,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: TrainerState, control: TrainerControl, metrics: Mapping[str, float], **_: Any
     ) -> None:
         """Stop after `patience` evaluations without a better metric; counted from the history, so that it resumes."""
+        found = {name.removeprefix("eval_"): value for name, value in metrics.items() if isinstance(value, float)}
+        self.observer.reached(state.global_step, lambda: (found, {}))
         values = [entry[f"eval_{self.metric}"] for entry in state.log_history if f"eval_{self.metric}" in entry]
         best = max(values) if self.larger else min(values)
         since = len(values) - 1 - values.index(best)

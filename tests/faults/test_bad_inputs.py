@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from runner.compose import composer
+
 ROOT = Path(__file__).resolve().parents[2]
 ROW = '{"text": "山水"}\n'
 LONG = "山" * 70
@@ -515,11 +517,11 @@ def test_no_experiment_is_a_choice(cli):
     assert cli("experiment=null", "--cfg", "job").out == cli("--cfg", "job").out
 
 
-def test_no_experiment_is_written_as_a_list_in_a_sweep(cli):
-    ended = cli("-m", "experiment=null,poem_gpt2")
-    assert (ended.code, ended.err.count("\n")) == (2, 2)
-    assert "  experiment=null  is no choice in a sweep: write experiment=[]" in ended.err
-    assert "seed  0 <= seed" in cli("-m", "experiment=[],poem_gpt2", "seed=-1").err
+@pytest.mark.parametrize("none", ["null", "[]"])
+def test_no_experiment_is_a_choice_in_a_sweep(cli, none):
+    assert "seed  0 <= seed" in cli("-m", f"experiment={none},poem_gpt2", "seed=-1").err
+    with composer(None) as composing:
+        assert composing.config([f"experiment={none}", "seed=3"]) == composing.config(["seed=3"])
 
 
 LOCKED = {  # name: (what may not be read, what is asked, what is told)

@@ -256,7 +256,7 @@ def test_a_bug_gives_the_full_traceback_and_a_failed_run(cli, fork, arguments, m
     with pytest.raises(ZeroDivisionError, match="a bug"):  # Python prints the traceback and exits with 1
         cli(*arguments)
     status = cli.status()
-    assert (status["state"], status["error"]) == ("failed", "a bug")
+    assert (status["state"], status["error"]) == ("failed", "ZeroDivisionError: a bug")
     assert 'raise ZeroDivisionError("a bug")' in status["traceback"]
     monkeypatch.undo()
     assert fork(*arguments).wait() == 0

@@ -1,0 +1,46 @@
+"""hydra/sweeper=search: points that are chosen by what those before them came to."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+
+
+@dataclass
+class SearchSweeperConf:
+    """Options of hydra.sweeper; see runner.sweep.search.SearchConfig."""
+
+    _target_: str = "hydra_plugins.runner_sweep.search.SearchSweeper"
+    n_trials: int = 20  # points in all
+    metric: Any = None  # the number to make best, or several; null: the first of the task
+    sampler: str = "tpe"  # tpe | gp | cmaes | random | qmc | grid | nsga2
+    pruner: str | None = None  # median | hyperband | halving | wilcoxon
+    startup: int = 5  # points before the sampler learns and the pruner prunes
+    constraints: list[str] = field(default_factory=list)  # conditions on numbers, e.g. [seconds<=10]
+    storage: str | None = None  # null: SQLite in the sweep's directory; journal; or a URL
+    budget_s: float | None = None  # seconds
+    seed: int = 0
+
+
+ConfigStore.instance().store(group="hydra/sweeper", name="search", node=SearchSweeperConf, provider="runner")
+
+
+class SearchSweeper(Sweeper):
+    """Hands what is searched to the launcher that was chosen."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.work: Any = None
+
+    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
+        """See Sweeper."""
+        self.work = task_function
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """See Sweeper; the arguments are in the work already."""
+        return self.work.search(self.launcher, self.options)

@@ -1,0 +1,119 @@
+"""What a search may draw for each key: Hydra's choices, ranges and intervals as distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+
+from runner.errors import ConfigError
+from runner.sweep.grid import read
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+KNOWN = ("log", "int")  # tags with a meaning
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is drawn, and what all jobs have in common.
+
+    Fields:
+        drawn: key -> its distribution. A choice is drawn by its text, as it stands on the command line.
+        fixed: overrides that are the same for all.
+        when: key -> the override that must be drawn for the key to count.
+    """
+
+    drawn: Mapping[str, BaseDistribution]
+    fixed: Sequence[str]
+    when: Mapping[str, str]
+
+    def overrides(self, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+        """The overrides of a point; all of them, and those that were drawn."""
+        texts = {key: f"{key}={_said(value)}" for key, value in values.items()}
+        here = {text.lower() for text in (*texts.values(), *self.fixed)}
+        held = [text for key, text in texts.items() if self.when.get(key.lstrip("+"), next(iter(here))).lower() in here]
+        return [*self.fixed, *held], held
+
+    def samples(self) -> Iterator[list[str]]:
+        """Points in which each choice, and both ends of what is continuous, stands once: a first look."""
+        ends = {key: _ends(one) for key, one in self.drawn.items()}
+        firsts = {key: values[0] for key, values in ends.items()}
+        yield self.overrides(firsts)[0]
+        for key, values in ends.items():
+            for value in values[1:]:
+                yield self.overrides({**firsts, key: value})[0]
+
+    @property
+    def described(self) -> dict[str, str]:
+        """What is drawn, for a comparison with another search."""
+        return {key: repr(one) for key, one in self.drawn.items()}
+
+
+def space(overrides: Sequence[str], when: Mapping[str, str]) -> Space:
+    """The space that the overrides of a search span.
+
+    choice(a,b) and a,b are drawn from; range(start,stop,step) from its numbers; interval(low,high) from all between,
+    from whole ones with int(interval(...)); tag(log, ...) by their logarithm.
+
+    Raises:
+        ConfigError: an override cannot be read or holds nothing to draw.
+    """
+    drawn, fixed = {}, []
+    for override in read(overrides):
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            drawn[key] = _distribution(key, override)
+        else:
+            fixed.append(override.input_line or f"{key}={override.get_value_element_as_str()}")
+    if not drawn:
+        raise ConfigError("search  has nothing to draw: give a key several values, a range or an interval")
+    return Space(drawn, fixed, when)
+
+
+def _distribution(key: str, override: Override) -> BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    value: Any = override.value()
+    tags = set(getattr(value, "tags", ()))
+    if wrong := sorted(tags.difference(KNOWN)):
+        raise ConfigError(f"{key}  tag {wrong[0]} means nothing here; known: {', '.join(KNOWN)}")
+    log = "log" in tags
+    try:
+        if isinstance(value, IntervalSweep):
+            low, high = value.start, value.end
+            assert low is not None and high is not None
+            if "int" in tags or (isinstance(low, int) and isinstance(high, int)):
+                return IntDistribution(int(low), int(high), log=log)
+            return FloatDistribution(float(low), float(high), log=log)
+        if isinstance(value, RangeSweep):
+            return _range(value, log)
+        assert isinstance(value, ChoiceSweep), value
+        texts = [text for text in override.sweep_string_iterator()]
+        return CategoricalDistribution(list(dict.fromkeys(texts)))
+    except ValueError as error:
+        raise ConfigError(f"{key}  {error}") from error
+
+
+def _range(value: RangeSweep, log: bool) -> BaseDistribution:
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    numbers = list(value.range())
+    if not numbers:
+        raise ValueError("is an empty range")
+    low, high = min(numbers), max(numbers)
+    if all(isinstance(number, int) for number in numbers):
+        step = int(abs(value.step))
+        return IntDistribution(int(low), int(high), log=log, step=1 if log else step)
+    return FloatDistribution(float(low), float(high), log=log, step=None if log else float(abs(value.step)))
+
+
+def _ends(one: Any) -> list[Any]:
+    return list(one.choices) if hasattr(one, "choices") else [one.low, one.high]
+
+
+def _said(value: Any) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
