@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _does(arguments: Sequence[str]) -> int:
     """Help and version before anything is imported; then a run, a sweep, or what Hydra can tell about either."""
+    from runner.sweep.options import key_of
     from runner.usage import config_dir, usage
 
     if "--version" in arguments:
@@ -47,7 +48,7 @@ def _does(arguments: Sequence[str]) -> int:
         print(usage([config_dir()]))
         return DONE
     asked = _parsed(arguments)
-    if asked.multirun:
+    if asked.multirun or any(map(key_of, asked.overrides)):
         return _sweep(asked)
     if asked.cfg == "job" and not (asked.package or asked.resolve):
         return _show(asked)
@@ -121,9 +122,18 @@ def _sweep(asked: Any) -> int:
     """A sweeper makes the jobs and a launcher runs them; one that fails costs only itself."""
     from runner.compose import PLUGINS, compose_plugins
     from runner.sweep.options import split
-    from runner.sweep.sweep import Sweep
+    from runner.sweep.sweep import Sweep, resumed, show
 
     options, rest = split(asked.overrides)
+    if options.show is not None:
+        for line in show(options):
+            print(visible(line))
+        return DONE
+    if options.resume is not None:
+        options, rest = resumed(options, rest)
+        asked.flags = ["-m", *(flag for flag in asked.flags if flag not in ("-m", "--multirun"))]
+    elif not asked.multirun:
+        raise ConfigError("sweep  add -m: these options are of several runs")
     plugins = [text for text in rest if text.startswith(PLUGINS)]
     compose_plugins(plugins, asked.config_dir)
     sweep = Sweep(options, [text for text in rest if text not in plugins], plugins, asked.config_dir)

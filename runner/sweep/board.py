@@ -16,6 +16,7 @@ from runner.sweep.plan import Job
 from runner.sweep.runs import Runs
 from runner.types import Estimate
 
+COSTS = {"seconds": False}  # what a job took is a number as well
 SAME = 0.05  # p-values from here on are ties
 T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # Student's, 97.5 %
 MANY = 1.96  # of more degrees of freedom, about

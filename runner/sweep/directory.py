@@ -62,7 +62,19 @@ def locked(directory: Path) -> Iterator[None]:
         yield
 
 
-def begin(directory: Path, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def read(directory: Path) -> dict[str, Any]:
+    """What sweep.json says.
+
+    Raises:
+        RecordError: there is none.
+    """
+    known = read_json(directory / FILE)
+    if not isinstance(known, dict) or not isinstance(known.get("asked"), dict):
+        raise RecordError(f"{directory} holds no sweep: its {FILE} is missing or damaged")
+    return known
+
+
+def begin(directory: Path, asked: Mapping[str, Any], plugins: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     """What sweep.json says, with this attempt; and what is other than when the sweep was planned, a line each.
 
     Raises:
@@ -80,7 +92,8 @@ def begin(directory: Path, asked: Mapping[str, Any]) -> tuple[dict[str, Any], li
     told = []
     if known and known.get("configurations") != made["configurations"]:
         told.append("YAML files have changed since the sweep was planned: jobs in its plan stay as they are")
-    facts = made | known | {"attempt": known.get("attempt", 0) + 1, "state": "running"}
+    this = {"attempt": known.get("attempt", 0) + 1, "state": "running", "plugins": list(plugins)}
+    facts = made | known | this
     if known.get("state") in ("done", "failed"):  # it is not the same attempt that goes on
         facts["began"] = made["began"]
     write_json(path, facts)

@@ -69,7 +69,7 @@ def split(overrides: Sequence[str]) -> tuple[SweepConfig, list[str]]:
     Raises:
         ConfigError: naming every option of a sweep that cannot be used.
     """
-    own = {text: key for text in overrides if (key := _key(text)) is not None}
+    own = {text: key for text in overrides if (key := key_of(text)) is not None}
     rest = [text for text in overrides if text not in own]
     values: dict[str, Any] = {}
     found: list[str] = []
@@ -94,7 +94,7 @@ def spelled(name: str) -> str:
     return name if name in TOP else f"sweep.{name}"
 
 
-def _key(text: str) -> str | None:
+def key_of(text: str) -> str | None:
     """The key of an override that is said of the sweep; None for those of its jobs."""
     key = text.lstrip("+").partition("=")[0]
     return key if key in TOP or key == "sweep" or key.startswith("sweep.") else None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import ConfigError, RecordError, nearest
 from runner.files import write_json
+from runner.sweep.board import COSTS
 from runner.sweep.plan import Job
 from runner.sweep.space import Space
 from runner.sweep.worker import Outcome
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("tpe", "gp", "cmaes", "random", "qmc", "grid", "nsga2")
 PRUNERS = ("median", "hyperband", "halving", "wilcoxon")
-COSTS = {"seconds": False}  # what a job took is a number as well
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 CONDITIONS: dict[str, Callable[[float, float], float]] = {  # to what Optuna calls feasible: at most 0
     "<=": lambda value, bound: value - bound,
@@ -178,11 +178,11 @@ def opened(options: SearchConfig, goals: Sequence[Goal], space: Space, directory
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    how: dict[str, Any] = {"sampler": sampler(options, space, 0), "pruner": _pruner(options)}
     try:
         study = optuna.create_study(
             storage=_storage(options, directory), study_name=directory.name, load_if_exists=True,
-            directions=["maximize" if goal.larger else "minimize" for goal in goals],
-            sampler=sampler(options, space, 0), pruner=_pruner(options, goals),
+            directions=["maximize" if goal.larger else "minimize" for goal in goals], **how,
         )  # fmt: skip
     except Exception as error:  # whatever a driver of a database raises
         told = " ".join(str(error).split())[:300]
@@ -298,7 +298,7 @@ def _storage(options: SearchConfig, directory: Path) -> Any:
     return options.storage
 
 
-def _pruner(options: SearchConfig, goals: Sequence[Goal]) -> BasePruner:
+def _pruner(options: SearchConfig) -> BasePruner:
     import optuna
 
     kinds: dict[str | None, Callable[[], BasePruner]] = {

@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.compose import Composer, composer
+from runner.compose import PLUGINS, Composer, composer
 from runner.config import Config
-from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED, ConfigError
+from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED, ConfigError, RecordError
 from runner.stop import Stop, stop_on_signals
-from runner.sweep.board import chosen_metric, entries, leaderboard
+from runner.sweep.board import COSTS, chosen_metric, entries, leaderboard
 from runner.sweep.crew import Crew, Limits
-from runner.sweep.directory import begin, end, locked, place
+from runner.sweep.directory import begin, end, locked, place, read
 from runner.sweep.grid import Grid, grid
 from runner.sweep.options import SweepConfig
-from runner.sweep.plan import Job, Plan
+from runner.sweep.plan import Job, Plan, thawed
 from runner.sweep.pool import Pool, fair_threads
 from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 WORKER_MB = 400  # at least, of a worker that has imported everything
+FURTHER = ("hydra.sweeper.n_trials=", "hydra.sweeper.budget_s=")  # how far a search goes
 LAWFUL = ("n_jobs", "timeout_s", "memory_mb")  # options of a launcher, all above 0
 
 
@@ -67,9 +68,9 @@ class Sweep:
             chosen_metric([], numbers, self.options.metric)
             options = self.options
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
-                     "tied": options.tied, "when": options.when}  # fmt: skip
+                     "tied": options.tied, "when": options.when, "name": options.name}  # fmt: skip
             directory = place(first.output_dir, options.name or first.task.name, points.varied, asked)
-            work = Work(directory, asked, options, _limits(launcher), numbers)
+            work = Work(directory, asked, options, _limits(launcher), numbers, self.plugins)
             self.code = work.done(lambda plan: Listed(planned(plan, points, composing), len(points)))
 
     def search(self, launcher: Any, given: Mapping[str, Any]) -> None:
@@ -87,12 +88,12 @@ class Sweep:
             if found := search.problems(options, numbers):
                 raise ConfigError(found)
             aims = search.goals(options, numbers)
-            asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "sampler": options.sampler,
-                     "pruner": options.pruner, "seed": options.seed, "when": self.options.when}  # fmt: skip
+            asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "when": self.options.when,
+                     "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
             directory = place(first.output_dir, self.options.name or first.task.name, list(drawn.drawn), asked)
             chosen = replace(self.options, metric=self.options.metric or aims[0].name)
             limits = replace(_limits(launcher), budget_s=options.budget_s)
-            work = Work(directory, asked, chosen, limits, {**numbers, **search.COSTS})
+            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
 
             def source(plan: Plan) -> Source:
                 study = search.opened(options, aims, drawn, directory)
@@ -118,6 +119,7 @@ class Work:
     Fields:
         asked: what determines which jobs there are.
         numbers: of the jobs' task, and whether a larger one is better.
+        plugins: the overrides that chose a sweeper and a launcher.
     """
 
     directory: Path
@@ -125,6 +127,7 @@ class Work:
     options: SweepConfig
     limits: Limits
     numbers: Mapping[str, bool]
+    plugins: Sequence[str] = ()
     view: View = field(default_factory=View)
 
     def done(self, source: Callable[[Plan], Source], watched: str | None = None) -> int:
@@ -138,7 +141,7 @@ class Work:
             iter(self.numbers.items()), None
         )
         with locked(self.directory), stop_on_signals(Stop(), self.view.say) as stop:
-            facts, told = begin(self.directory, self.asked)
+            facts, told = begin(self.directory, self.asked, self.plugins)
             plan = Plan(self.directory)
             plan.mend()
             runs = Runs(self.options, facts["began"], prunes=watched is not None)
@@ -168,6 +171,46 @@ class Work:
         workers = self.limits.workers
         frozen = f" · frozen at commit {facts['commit'][:8]}" if facts.get("commit") else ""
         return f"{total:,} run{'s' * (total != 1)} · {workers} worker{'s' * (workers != 1)} · {self.directory}{frozen}"
+
+
+def resumed(options: SweepConfig, rest: Sequence[str]) -> tuple[SweepConfig, list[str]]:
+    """What a sweep was asked for by, from its directory; what is said of the sweep now counts.
+
+    Raises:
+        RecordError: the directory holds none, or one of other jobs.
+    """
+    assert options.resume is not None
+    directory = Path(options.resume)
+    facts = read(directory)
+    asked, plugins = facts["asked"], [text for text in rest if text.startswith(PLUGINS)]
+    if different := [text for text in rest if text not in (*asked["command"], *plugins)]:
+        raise RecordError(f"{directory} holds a different sweep: {', '.join(different)}")
+    kept = {name: asked[name] for name in ("seeds", "tied", "when", "name") if name in asked}
+    now = {text.partition("=")[0] for text in plugins}
+    before = [text for text in facts.get("plugins", []) if text.partition("=")[0] not in now]
+    return replace(options, **kept), [*asked["command"], *before, *plugins]
+
+
+def show(options: SweepConfig) -> Iterator[str]:
+    """The results of a sweep, as far as it has come; its files are written anew.
+
+    Raises:
+        RecordError: the directory holds none.
+    """
+    assert options.show is not None
+    directory = Path(options.show)
+    facts, plan = read(directory), Plan(directory)
+    first = next((job for job in plan if not job.error), None)
+    if first is None:
+        raise RecordError(f"{directory} has no jobs yet")
+    goals = facts["asked"].get("goals")
+    chosen = replace(options, metric=options.metric or (goals[0] if goals else None))
+    numbers = {**_numbers(thawed(first.config)), **COSTS}
+    work = Work(directory, facts["asked"], chosen, Limits(), numbers)
+    counts = ", ".join(f"{count} {name}" for name, count in facts.get("counts", {}).items() if count)
+    yield f"{directory} · {facts['state']}{counts and f' · {counts}'}"
+    yield ""
+    yield from work.results(plan, facts["began"])
 
 
 def planned(plan: Plan, points: Grid, composing: Composer) -> Iterator[Job]:
@@ -253,8 +296,9 @@ def _limits(launcher: Any) -> Limits:
 
 
 def _determining(plugins: Sequence[str]) -> list[str]:
-    """Overrides of a sweeper, which decides what jobs there are; a launcher does not."""
-    return [text for text in plugins if text.startswith(("hydra/sweeper", "hydra.sweeper"))]
+    """Overrides of a sweeper, which decides what jobs there are; how far a search goes does not."""
+    own = [text for text in plugins if text.startswith(("hydra/sweeper", "hydra.sweeper"))]
+    return [text for text in own if not text.startswith(FURTHER)]
 
 
 def _code(crew: Crew, stop: Stop) -> int:
