@@ -18,6 +18,7 @@ def quantized(this: Run, model: Any) -> Any:
         return model
     from runner.engine.quantized import int8
 
+    model = dataclasses.replace(model, prefilled=None)
     small = dataclasses.replace(model, network=int8(model.network))
     rows = list(islice(this.splits["rows"], COMPARED if this.way.generates else this.config.data.window_rows))
     exact, found = ({a.row["row"]: a.prediction for a in _answers(this, one, rows)} for one in (model, small))

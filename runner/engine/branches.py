@@ -10,10 +10,9 @@ from torch.nn import functional
 
 from runner.engine.classes import check_finite
 from runner.engine.likelihood import CHUNK, has_plain_head
-from runner.engine.trial import REFUSES, trial
+from runner.engine.trial import REFUSES, remembered, trial
 from runner.types import Inputs
 
-TRIED = "_runner_branches"  # where the outcome of the trial is remembered, on the network
 AGREE = 1e-3  # nats, in float32
 Scores = list[tuple[float, int]]
 
@@ -30,9 +29,8 @@ def branch_scores(model: Any, inputs: Inputs) -> list[Scores]:
         inputs: input_ids, position_ids, branch and before (B, T), as `runner.encode.continuations` makes them.
     """
     network = model.network
-    if getattr(network, TRIED, None) is None:
-        setattr(network, TRIED, _agree(network))
-    return _together(network, inputs) if getattr(network, TRIED) else _apart(network, inputs)
+    together = remembered(network, "branches", lambda: _agree(network))
+    return _together(network, inputs) if together else _apart(network, inputs)
 
 
 def _together(network: Any, inputs: Inputs) -> list[Scores]:

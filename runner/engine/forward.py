@@ -44,7 +44,8 @@ def run_batches(
         RunFailed: when a single feature does not fit into memory.
     """
     order = sorted(range(len(features)), key=lambda i: -len(features[i]["input_ids"]))
-    share = _fitting if why_padded(model.network) is None else _alike
+    placed = bool(features) and "position_ids" in features[0]  # such texts are not laid out anew
+    share = _alike if placed or why_padded(model.network) is not None else _fitting
     while order:
         lengths = [len(features[i]["input_ids"]) for i in order[: budget + 1]]
         batch = order[: share(lengths, budget)]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from runner.engine.trial import trial
+from runner.engine.trial import remembered, trial
 from runner.errors import RunFailed
 from runner.types import IGNORED
 
@@ -58,10 +58,7 @@ def has_plain_head(network: Any) -> bool:
 
     Some architectures scale or cap their logits; it is tried out on three tokens once and remembered on the network.
     """
-    known = getattr(network, "_runner_plain_head", None)
-    if known is None:
-        known = network._runner_plain_head = _try_head(network)
-    return bool(known)
+    return remembered(network, "plain head", lambda: _try_head(network))
 
 
 def _try_head(network: Any) -> bool:
@@ -70,7 +67,7 @@ def _try_head(network: Any) -> bool:
     if head is None or base is network:
         return False
     with trial(network):
-        ids = torch.tensor([[0, 1, 2]], device=head.weight.device)
+        ids = torch.tensor([[0, 1, 2]], device=network.device)
         inputs = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "use_cache": False}  # 0 may be padding
         full = network(**inputs).logits
         hidden = getattr(base(**inputs), "last_hidden_state", None)

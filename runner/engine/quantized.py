@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from runner.engine.trial import forget
 from runner.errors import ConfigError
 
 
@@ -22,6 +23,8 @@ def int8(network: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that it will move to another package
-            return torch.ao.quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
+            small = torch.ao.quantization.quantize_dynamic(network, {nn.Linear}, dtype=torch.qint8)  # type: ignore[no-untyped-call]
     except (AttributeError, RuntimeError) as error:
         raise ConfigError(f"engine.quantize  does not work here: {str(error).splitlines()[0]}") from error
+    forget(small)
+    return small

@@ -12,10 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from runner.engine.trial import REFUSES, trial
+from runner.engine.trial import REFUSES, remembered, trial
 from runner.types import Inputs
-
-TRIED = "_runner_selects"  # where the outcome of the trial is remembered, on the network
 
 
 def forward_at(network: Any, inputs: Inputs, where: Tensor, name: str = "logits") -> tuple[Tensor, Any]:
@@ -53,11 +51,7 @@ def _selected(network: Any, where: Tensor) -> Iterator[None]:
 
 
 def _selects(network: Any, name: str) -> bool:
-    known = getattr(network, TRIED, None)
-    if known is None:
-        known = _try(network, name)
-        setattr(network, TRIED, known)
-    return bool(known)
+    return remembered(network, ("selects", name), lambda: _try(network, name))
 
 
 def _try(network: Any, name: str) -> bool:

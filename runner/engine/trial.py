@@ -23,6 +23,11 @@ def remembered(network: Any, what: Hashable, find: Callable[[], T]) -> T:
     return found
 
 
+def forget(network: Any) -> None:
+    """What was found out about a network does not hold for a copy whose layers are others."""
+    network.__dict__.pop(KNOWN, None)
+
+
 @contextmanager
 def trial(network: Any) -> Iterator[None]:
     """Within it the network is in evaluation mode, without gradients and in the precision of its weights."""

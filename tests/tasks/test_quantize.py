@@ -58,3 +58,25 @@ def test_the_share_of_changed_answers_is_told_and_kept_and_is_right(cli):
 def test_it_is_for_float32_on_a_processor(cli, other):
     ended = cli("engine.quantize=int8", other)
     assert ended.code == 2 and "engine.quantize  is for engine.dtype=float32 on a processor" in ended.err
+
+
+@pytest.mark.parametrize("mode", ["predict", "evaluate"])
+def test_a_network_that_continues_texts_is_quantized_too(cli, tiny, mode):
+    made.written(cli.home / "texts.jsonl", [{"text": "春江花月"}, {"text": "山"}])
+    ended = cli(f"checkpoint.name_or_path={tiny}", "data=files", "data.path=texts.jsonl", "decode.max_new_tokens=4",
+                "engine.threads=1", "engine.quantize=int8", f"mode={mode}")  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert "engine.quantize=int8: " in ended.out
+
+
+def test_in_a_sweep_neither_network_answers_for_the_other(cli, tiny):
+    made.written(cli.home / "texts.jsonl", [{"text": text} for text in "春江花月山水风云天地"])
+    asked = (f"checkpoint.name_or_path={tiny}", "data=files", "data.path=texts.jsonl", "decode.max_new_tokens=12",
+             "engine.threads=1")  # fmt: skip
+    assert cli("-m", *asked, "engine.quantize=null,int8,null").code == 0
+    for quantize in ("null", "int8"):
+        alone = cli(*asked, f"engine.quantize={quantize}", f"output_dir=alone_{quantize}")
+        assert alone.code == 0, alone.err
+        (path,) = cli.home.glob(f"alone_{quantize}/*/*/predictions.jsonl")
+        (swept,) = cli.home.glob(f"outputs/*/*-{path.parent.name[-8:]}/predictions.jsonl")
+        assert swept.read_text() == path.read_text()
