@@ -48,7 +48,7 @@ def _does(arguments: Sequence[str]) -> int:
         print(usage([config_dir()]))
         return DONE
     asked = _parsed(arguments)
-    if asked.multirun or any(map(key_of, asked.overrides)):
+    if (asked.multirun and not asked.cfg) or any(map(key_of, asked.overrides)):
         return _sweep(asked)
     if asked.cfg == "job" and not (asked.package or asked.resolve):
         return _show(asked)
@@ -124,13 +124,13 @@ def _sweep(asked: Any) -> int:
     from runner.sweep.options import split
     from runner.sweep.sweep import Sweep, resumed, show
 
-    options, rest = split(asked.overrides)
+    options, rest = split(asked.overrides, asked.multirun)
     if options.show is not None:
         for line in show(options):
             print(visible(line))
         return DONE
     if options.resume is not None:
-        options, rest = resumed(options, rest)
+        options, rest, asked.config_dir = resumed(options, rest)
         asked.flags = ["-m", *(flag for flag in asked.flags if flag not in ("-m", "--multirun"))]
     elif not asked.multirun:
         raise ConfigError("sweep  add -m: these options are of several runs")

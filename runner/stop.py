@@ -11,6 +11,7 @@ from types import FrameType
 from runner.errors import Pruned, Stopped
 
 GIVE_UP = signal.SIGUSR1  # from a search, to a worker that ignores it between its jobs
+TWICE_S = 0.3  # seconds in which a second signal is the same request, sent to a group and by a parent
 GRACE_S = 2.0  # how long rows that are being answered may take after a request to stop
 
 
@@ -50,9 +51,10 @@ def stop_on_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[Stop]:
     """
 
     def ask(number: int, frame: FrameType | None) -> None:
-        if number == GIVE_UP and stop:
+        again = bool(stop) and stop.signal != GIVE_UP
+        if again and (number == GIVE_UP or time.monotonic() - stop.asked < TWICE_S):
             return
-        if stop:
+        if again:
             raise KeyboardInterrupt
         stop.signal, stop.asked = number, time.monotonic()
         if number != GIVE_UP:

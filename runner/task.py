@@ -29,6 +29,11 @@ class Way:
         """The numbers that all metrics give, and whether a larger one is better."""
         return {name: larger for metric in self.metrics.values() for name, larger in metric.numbers().items()}
 
+    @property
+    def parts(self) -> dict[str, str | tuple[str, str]]:
+        """What each number is of the scores of a row; see Metric."""
+        return {name: part for one in self.metrics.values() for name, part in getattr(one, "parts", {}).items()}
+
     @staticmethod
     def build(node: Mapping[str, Any], where: str) -> Way:
         """Instantiate the callables of a way; raises ConfigError with every problem at once."""

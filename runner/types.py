@@ -141,7 +141,11 @@ class Rule(Protocol):
 
 
 class Metric(Protocol):
-    """Per-example scores, and their summary with an interval."""
+    """Per-example scores, and their summary with an interval.
+
+    A metric may have `parts`, by which two runs are compared row by row: for a number the score whose mean over the
+    rows it is, or two scores whose sums it is the ratio of; or the exponential of that.
+    """
 
     def numbers(self) -> Mapping[str, bool]:
         """The names of the numbers that `summarise` gives, and whether a larger one is better."""

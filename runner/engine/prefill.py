@@ -30,10 +30,9 @@ class Prefilled:
             return self.known[key]
         made = prefill(network, prompts)
         self.known[key] = made
-        self.bytes += _bytes(made[0])
+        self.bytes += _bytes(*made)
         while self.bytes > room:
-            _, (cache, _) = self.known.popitem(last=False)
-            self.bytes -= _bytes(cache)
+            self.bytes -= _bytes(*self.known.popitem(last=False)[1])
         return made
 
 
@@ -60,5 +59,5 @@ def prefill(network: Any, prompts: Sequence[list[int]]) -> tuple[DynamicCache, T
     return cache, output.logits[rows, ends]
 
 
-def _bytes(cache: DynamicCache) -> int:
-    return sum(tensor.nbytes for layer in cache.layers for tensor in (layer.keys, layer.values))
+def _bytes(cache: DynamicCache, logits: Tensor) -> int:
+    return int(logits.nbytes + sum(tensor.nbytes for layer in cache.layers for tensor in (layer.keys, layer.values)))

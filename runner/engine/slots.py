@@ -99,7 +99,7 @@ class Slots:
         lines = [begin(self.job, requests[index], sequence, self.choose.watched) for index, sequence in origins]
         prompts, known = [request.ids for request in requests], self.job.prefilled
         cache, logits = (
-            prefill(self.job.network, prompts) if known is None else known(self.job.network, prompts, self.bytes)
+            prefill(self.job.network, prompts) if known is None else known(self.job.network, prompts, self.bytes // 2)
         )
         chosen = self.choose(lines, logits[[index for index, _ in origins]])
         self.job.order.made(len(lines))

@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.errors import DataError
 from runner.metrics.classification import SMALLEST
@@ -19,6 +19,8 @@ from runner.types import Estimate, Row, Scores
 @dataclass(frozen=True)
 class Choice:
     """The gold label is the text of a choice, its number from 0, or its letter from A."""
+
+    parts: ClassVar[Mapping[str, Any]] = {"accuracy": "correct", "log_loss": "nll"}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

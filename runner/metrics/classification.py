@@ -7,7 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.metrics.bootstrap import Sums
 from runner.metrics.calibration import calibration_error
@@ -27,6 +27,8 @@ class Classification:
 
     A label is the name of a class or its position, from 0; see `labels.positions` for lists. None and -1 are no label.
     """
+
+    parts: ClassVar[Mapping[str, Any]] = {"accuracy": "correct", "log_loss": "nll"}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

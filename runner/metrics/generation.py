@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from runner.errors import ConfigError
 from runner.metrics.bootstrap import Sums
@@ -109,6 +109,8 @@ class Ter:
 class Rouge:
     """Means of F-measures, 0 to 1, each of the best reference; without a stemmer. See `runner.metrics.rouge`."""
 
+    parts: ClassVar[Mapping[str, Any]] = {name: name for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")}
+
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""
         return {"rouge1": True, "rouge2": True, "rougeL": True, "rougeLsum": True}
@@ -132,6 +134,8 @@ class Rouge:
 @dataclass(frozen=True)
 class ExactMatch:
     """Whether a text is one of the references, whatever its spaces."""
+
+    parts: ClassVar[Mapping[str, Any]] = {"exact_match": "exact_match"}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.metrics.estimate import Ratio
 from runner.types import Estimate, Row, Scores
@@ -14,6 +14,13 @@ from runner.types import Estimate, Row, Scores
 @dataclass(frozen=True)
 class Likelihood:
     """Over all texts together, every token or byte counting the same; intervals are over texts."""
+
+    parts: ClassVar[Mapping[str, Any]] = {
+        "perplexity": ("nll", "tokens"),
+        "loss": ("nll", "tokens"),
+        "bits_per_byte": ("nll", "bytes"),
+        "accuracy": ("correct", "tokens"),
+    }
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

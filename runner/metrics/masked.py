@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.metrics.estimate import Ratio, known
 from runner.metrics.likelihood import through
@@ -15,6 +15,13 @@ from runner.types import Estimate, Row, Scores
 @dataclass(frozen=True)
 class MaskedTokens:
     """Over all hidden tokens together, each counting the same; intervals are over rows."""
+
+    parts: ClassVar[Mapping[str, Any]] = {
+        "accuracy": ("top1", "masked"),
+        "accuracy_5": ("top5", "masked"),
+        "loss": ("nll", "masked"),
+        "pseudo_perplexity": ("nll", "masked"),
+    }
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

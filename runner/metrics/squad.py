@@ -7,7 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.cjk import CJK
 from runner.metrics.estimate import Ratio, known, share
@@ -32,6 +32,8 @@ class Squad:
     """
 
     characters: bool = False
+
+    parts: ClassVar[Mapping[str, Any]] = {"exact_match": "exact_match", "f1": "f1"}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric; the last three only where there are questions without an answer."""

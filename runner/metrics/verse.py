@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from runner.metrics.estimate import known, share
 from runner.types import Estimate, Row, Scores
@@ -19,6 +19,8 @@ class WellFormed:
 
     Prompt and answer are judged together, as the text that they make: a prompt of prose spoils it.
     """
+
+    parts: ClassVar[Mapping[str, Any]] = {"well_formed": "well_formed"}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

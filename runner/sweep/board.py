@@ -12,14 +12,14 @@ from typing import Any
 from runner.errors import ConfigError, nearest
 from runner.files import read_json
 from runner.sweep.paired import by_row, holm, paired, unpaired
-from runner.sweep.plan import Job
+from runner.sweep.plan import Job, thawed, way_of
 from runner.sweep.runs import Runs
+from runner.sweep.worker import cost
 from runner.types import Estimate
 
 COSTS = {"seconds": False}  # what a job took is a number as well
 SAME = 0.05  # p-values from here on are ties
 T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # Student's, 97.5 %
-MANY = 1.96  # of more degrees of freedom, about
 
 
 @dataclass(frozen=True)
@@ -83,22 +83,23 @@ def entries(jobs: Iterable[Job], runs: Runs) -> Iterator[Entry]:
             yield Entry(job, "new", directory)
             continue
         metrics = _metrics(directory) if status.get("state") == "done" else {}
-        timing = read_json(directory / "timing.json") or {}
-        seconds = sum(value for name, value in timing.get("phases", {}).items() if name in ("train", "predict"))
+        seconds = cost(directory)
+        metrics = metrics | ({"seconds": Estimate(seconds, None, None, 1)} if status.get("state") == "done" else {})
         yield Entry(job, str(status.get("state")), directory, str(status.get("error", "")), seconds, metrics)
 
 
 def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place]:
     """The points that are done, the best first; each is compared with the best on the same rows."""
     points: dict[str, list[Entry]] = {}
-    for entry in found:
-        if metric in entry.metrics:
-            points.setdefault(_without_seed(entry.job), []).append(entry)
+    once = {entry.job.id: entry for entry in found if metric in entry.metrics}  # trials may draw the same point again
+    for entry in once.values():
+        points.setdefault(_without_seed(entry.job), []).append(entry)
     places = [_place(told, group, metric) for told, group in points.items()]
     places.sort(key=lambda place: (-place.value if larger else place.value, place.seconds))
     if not places:
         return []
-    compared = [_compared(places[0], place, metric) for place in places[1:]]
+    best_rows = _rows(places[0], metric)
+    compared = [_compared(places[0], place, best_rows, metric) for place in places[1:]]
     known = [at for at, (p, _) in enumerate(compared) if p is not None]
     corrected = dict(zip(known, holm([compared[at][0] or 0.0 for at in known]), strict=True))
     best = _firsts(points, metric, larger)
@@ -130,7 +131,8 @@ def _metrics(directory: Path) -> dict[str, Estimate]:
 
 def _without_seed(job: Job) -> str:
     """What tells a point from the others, whatever its seed."""
-    return " ".join(text.lstrip("+") for text in job.differs if not text.startswith("seed=")) or job.told
+    texts = (text.lstrip("+") for text in job.differs)
+    return " ".join(text for text in texts if not text.startswith("seed=")) or "as it is"
 
 
 def _place(told: str, group: Sequence[Entry], metric: str) -> Place:
@@ -140,13 +142,13 @@ def _place(told: str, group: Sequence[Entry], metric: str) -> Place:
         one = values[0]
         return Place(group, told, one.value, one.low, one.high, one.n, seconds)
     mean = statistics.fmean(one.value for one in values)
-    half = T.get(len(group) - 1, MANY) * statistics.stdev(one.value for one in values) / len(group) ** 0.5
+    half = _student(len(group) - 1) * statistics.stdev(one.value for one in values) / len(group) ** 0.5
     return Place(group, told, mean, mean - half, mean + half, values[0].n, seconds)
 
 
-def _compared(best: Place, other: Place, metric: str) -> tuple[float | None, bool]:
-    """The p-value of the two being as good, and whether it comes from the rows."""
-    first, second = _rows(best, metric), _rows(other, metric)
+def _compared(best: Place, other: Place, first: dict[int, float] | None, metric: str) -> tuple[float | None, bool]:
+    """The p-value of the two being as good, and whether it comes from the rows, `first` being those of the best."""
+    second = _rows(other, metric) if first is not None and _data(best) == _data(other) else None
     if first is not None and second is not None and first.keys() == second.keys():
         return paired(first, second), True
     if best.low is None or best.high is None or other.low is None or other.high is None:
@@ -154,17 +156,30 @@ def _compared(best: Place, other: Place, metric: str) -> tuple[float | None, boo
     return unpaired((best.value, best.low, best.high), (other.value, other.low, other.high)), False
 
 
+def _student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t: a table, then the expansion in 1 / freedom (Abramowitz and Stegun 26.7.5)."""
+    z = 1.959964
+    return T.get(freedom, z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2))
+
+
 def _rows(place: Place, metric: str) -> dict[int, float] | None:
     """The parts of the rows in the number, the mean over the seeds."""
     sums: dict[int, list[float]] = {}
     for entry in place.entries:
         assert entry.directory is not None
-        found = by_row(dict(_scores(entry.directory)), entry.metrics[metric].value)
+        part = way_of(thawed(entry.job.config)).parts.get(metric)
+        found = by_row(dict(_scores(entry.directory)), part)
         if found is None:
             return None
         for row, value in found.items():
             sums.setdefault(row, []).append(value)
     return {row: statistics.fmean(values) for row, values in sums.items()}
+
+
+def _data(place: Place) -> dict[str, Any]:
+    """Where its rows come from."""
+    data = dict(place.entries[0].job.config["data"])
+    return {name: data.get(name) for name in ("path", "prompts", "name", "revision", "split", "limit", "columns")}
 
 
 def _scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from runner.errors import RunFailed
 from runner.stop import Stop
 from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Job
@@ -17,6 +18,8 @@ from runner.sweep.worker import Outcome
 
 STATES = ("done", "skipped", "pruned", "failed", "stopped")
 BUSY_S = 1.0  # seconds until a run is looked at again that another process is at
+STILLBORN = 3  # workers in a row that end before they are ready, until the sweep is given up
+FULL = 0.8  # of the memory that a worker may have: from there on it is replaced between jobs
 TICK_S = 0.25  # seconds between two looks at clocks and memory
 
 
@@ -74,6 +77,7 @@ class Crew:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     given_up: str = ""  # why no further job is begun
     exhausted: bool = False
+    stillborn: int = 0  # workers in a row that ended before they were ready
     since: float = field(default_factory=time.monotonic)
 
     def work(self) -> None:
@@ -131,18 +135,21 @@ class Crew:
             self.waiting.setdefault(job.group, deque()).append(job)
 
     def _assign(self) -> None:
-        due = [job for moment, job in self.later if moment <= time.monotonic()]
-        self.later = [(moment, job) for moment, job in self.later if moment > time.monotonic()]
+        now = time.monotonic()
+        due = [job for moment, job in self.later if moment <= now]
+        self.later = [(moment, job) for moment, job in self.later if moment > now]
         for job in due:
             self.waiting.setdefault(job.group, deque()).appendleft(job)
-        idle = [worker for worker in self.pool.workers if worker.job is None and worker.ready]
+        idle = [worker for worker in self.pool.workers if worker.job is None and worker.ready and not worker.ending]
         starting = sum(not worker.ready for worker in self.pool.workers)
         for worker in idle:
             chosen = self._next(worker.group)
             if chosen is None:
                 return
+            if not worker.give(chosen, chosen.number in self.runs.redone, self.metric):
+                self.waiting[chosen.group].appendleft(chosen)  # the worker has just ended
+                return
             self.attempts[chosen.number] = self.attempts.get(chosen.number, 0) + 1
-            worker.give(chosen, self.options.done == "redo", self.metric)
             self.watcher.began(chosen)
         wanted = min(self.limits.workers, len(self.running) + sum(map(len, self.waiting.values())))
         if len(self.pool.workers) < wanted and starting == 0:
@@ -160,12 +167,9 @@ class Crew:
 
     def _heard(self, worker: Worker, told: Any) -> None:
         if told is None:
-            if worker.job is not None:
-                outcome = ended(worker)
-                self.runs.mark_failed(worker.job, outcome.error, worker.process.pid)
-                self._outcome(worker.job, replace(outcome, seconds=time.monotonic() - worker.begun))
+            self._lost(worker)
         elif told[0] == "ready":
-            worker.ready = True
+            worker.ready, self.stillborn = True, 0
         elif told[0] == "progress":
             worker.progress = told[1:]
         elif told[0] == "reached":
@@ -178,11 +182,33 @@ class Crew:
             if worker.why and outcome.state == "stopped":
                 outcome = replace(outcome, state="failed", error=worker.why)
                 self.runs.mark_failed(job, outcome.error, worker.process.pid)
-            if worker.ending is not None:
-                worker.kill()  # told to end while its job ended: another one takes its place
+            if worker.ending is not None or self._swollen(worker):
+                worker.end("", grace_s=0.0)  # another one takes its place
             self._outcome(job, outcome)
 
+    def _lost(self, worker: Worker) -> None:
+        """A worker has ended, with its job or before it was ready for one.
+
+        Raises:
+            RunFailed: several in a row could not begin.
+        """
+        if worker.job is not None:
+            outcome = ended(worker)
+            if outcome.state == "failed":
+                self.runs.mark_failed(worker.job, outcome.error, worker.process.pid)
+            self._outcome(worker.job, replace(outcome, wall_s=time.monotonic() - worker.begun))
+        elif not worker.ready and not self.stop:
+            self.stillborn += 1
+            if self.stillborn == STILLBORN:
+                raise RunFailed(f"no worker can begin: {self.pool.last_words()}")
+
+    def _swollen(self, worker: Worker) -> bool:
+        """Whether what earlier jobs left in a worker would soon be held against the next one."""
+        return self.limits.memory_mb is not None and worker.memory_mb > FULL * self.limits.memory_mb
+
     def _outcome(self, job: Job, outcome: Outcome) -> None:
+        if outcome.state == "failed" and outcome.passing and self.stop:
+            outcome = replace(outcome, state="stopped")
         if not outcome.directory:
             outcome = replace(outcome, directory=str(self.runs.directory(job) or ""))
         if outcome.state == "busy" and not (self.stop or self.given_up):  # another sweep is at it

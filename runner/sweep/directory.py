@@ -74,11 +74,19 @@ def read(directory: Path) -> dict[str, Any]:
     return known
 
 
-def begin(directory: Path, asked: Mapping[str, Any], plugins: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def begin(
+    directory: Path, asked: Mapping[str, Any], once: Mapping[str, Any], this: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
     """What sweep.json says, with this attempt; and what is other than when the sweep was planned, a line each.
 
+    Args:
+        directory: of the sweep.
+        asked: what determines which jobs there are.
+        once: what stays as it was when the sweep was planned.
+        this: what is said of this attempt alone.
+
     Raises:
-        RecordError: the directory holds another sweep.
+        RecordError: the directory holds another sweep, or was planned in another working directory.
     """
     path = directory / FILE
     known = read_json(path)
@@ -88,13 +96,20 @@ def begin(directory: Path, asked: Mapping[str, Any], plugins: Sequence[str]) -> 
             f"{directory} holds a different sweep: its command was {' '.join(known['asked'].get('command', []))}"
         )
     commit = (code() or {}).get("commit")
-    made = {"asked": dict(asked), "began": now(), "commit": commit, "configurations": _hash(config_dir())}
+    made: dict[str, Any] = {
+        "asked": dict(asked), "began": now(), "commit": commit, "configurations": _hash(config_dir()),
+        "working_directory": os.getcwd(), **once,
+    }  # fmt: skip
     told = []
     if known and known.get("configurations") != made["configurations"]:
         told.append("YAML files have changed since the sweep was planned: jobs in its plan stay as they are")
-    this = {"attempt": known.get("attempt", 0) + 1, "state": "running", "plugins": list(plugins)}
-    facts = made | known | this
-    if known.get("state") in ("done", "failed"):  # it is not the same attempt that goes on
+    if known and known.get("working_directory") != made["working_directory"]:
+        raise RecordError(
+            f"{directory} was planned in {known.get('working_directory')}: its paths mean something there"
+        )
+    facts = made | known | {**this} | {"attempt": known.get("attempt", 0) + 1, "state": "running"}
+    anew = known.get("state") in ("done", "failed") or known.get("done") != this.get("done")
+    if known and anew:  # it is not the same attempt that goes on
         facts["began"] = made["began"]
     write_json(path, facts)
     return facts, told

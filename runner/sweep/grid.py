@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -40,6 +41,15 @@ class Grid:
             yield self._held([text for texts in chosen for text in texts])
 
     @property
+    def frozen(self) -> list[Any]:
+        """The axes as JSON holds them: shuffled values and those of a glob are others the next time."""
+        return [[list(keys), [list(texts) for texts in values]] for keys, values in self.axes.items()]
+
+    def as_planned(self, frozen: Sequence[Any]) -> Grid:
+        """The grid with the axes that it had when it was planned."""
+        return Grid({tuple(keys): [tuple(texts) for texts in values] for keys, values in frozen}, self.when)
+
+    @property
     def varied(self) -> list[str]:
         """The keys that have more than one value."""
         return [_bare(key) for keys, values in self.axes.items() if len(values) > 1 for key in keys]
@@ -53,8 +63,19 @@ class Grid:
                 yield self._held([text for texts in (*firsts[:at], value, *firsts[at + 1 :]) for text in texts])
 
     def _held(self, texts: list[str]) -> list[str]:
-        here = {_bare(text).lower() for text in texts}  # true comes out of a choice as True
-        return [text for text in texts if self.when.get(_bare(_key_of(text)), next(iter(here))).lower() in here]
+        return held(texts, self.when)
+
+
+def held(texts: Sequence[str], when: Mapping[str, str]) -> list[str]:
+    """The overrides of a point whose conditions hold; what goes may be another one's condition."""
+    left = list(texts)
+    while True:
+        here = {_bare(text).lower() for text in left}  # true comes out of a choice as True
+        conditions = {text: when.get(_bare(_key_of(text))) for text in left}
+        kept = [text for text, condition in conditions.items() if condition is None or condition.lower() in here]
+        if kept == left:
+            return left
+        left = kept
 
 
 def grid(overrides: Sequence[str], options: SweepConfig) -> Grid:
@@ -67,7 +88,7 @@ def grid(overrides: Sequence[str], options: SweepConfig) -> Grid:
     for override in read(overrides):
         axes[(override.get_key_element(),)] = [(text,) for text in _values(override)]
     axes |= _seeded(axes, options.seeds)
-    _check_when(axes, options.when)
+    check_when({_bare(keys[0]): [text for (text,) in values] for keys, values in axes.items()}, options.when)
     return Grid(_tied(axes, options.tied), options.when)
 
 
@@ -132,14 +153,22 @@ def _tied(axes: dict[tuple[str, ...], Values], groups: Sequence[Sequence[str]]) 
     return axes
 
 
-def _check_when(axes: dict[tuple[str, ...], Values], when: dict[str, str]) -> None:
-    known = [_bare(keys[0]) for keys in axes]
+def check_when(known: Mapping[str, Sequence[str]], when: Mapping[str, str]) -> None:
+    """Whether conditions are about keys and values that are there.
+
+    Args:
+        known: key -> the overrides that it may have; none where they are too many to be named.
+        when: key -> the override that must hold for it.
+
+    Raises:
+        ConfigError: naming the first that is not.
+    """
     for key, condition in when.items():
         for name in (key, _key_of(condition)):
             if name not in known:
-                raise ConfigError(f"sweep.when  {name} has no values here; {nearest(name, known)}")
-        texts = [_bare(text).lower() for keys, values in axes.items() for (text,) in values if _bare(keys[0]) != key]
-        if condition.lower() not in texts:
+                raise ConfigError(f"sweep.when  {name} has no values here; {nearest(name, list(known))}")
+        texts = [_bare(text).lower() for text in known[_key_of(condition)]]
+        if texts and condition.lower() not in texts:
             raise ConfigError(f"sweep.when  {condition} is not among the values given; {nearest(condition, texts)}")
 
 

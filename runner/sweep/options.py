@@ -63,8 +63,8 @@ LAWS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }  # fmt: skip
 
 
-def split(overrides: Sequence[str]) -> tuple[SweepConfig, list[str]]:
-    """What is said of the sweep, and the overrides of its jobs.
+def split(overrides: Sequence[str], several: bool = True) -> tuple[SweepConfig, list[str]]:
+    """What is said of the sweep, and the overrides of its jobs; `several`: whether it is one for certain.
 
     Raises:
         ConfigError: naming every option of a sweep that cannot be used.
@@ -84,6 +84,8 @@ def split(overrides: Sequence[str]) -> tuple[SweepConfig, list[str]]:
                 _put(values, name, _value(text))
             except ConfigError as error:
                 found += error.problems
+    if any(text.lstrip("+").startswith("rerun=") for text in rest) and (own or several):
+        found.append("rerun  is said of a sweep by sweep.done=redo")
     if found:
         raise ConfigError(found)
     return _checked(values), rest

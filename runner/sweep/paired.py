@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 FLIPS = 9_999  # random ones of a permutation test
-NEAR = 1e-6  # a score is what a number is the mean of, if their difference is at most this share
+ENOUGH = 200  # as extreme ones: then the share is known well enough
 MOST = 20_000_000  # numbers that are drawn at a time
 
 
-def by_row(scores: Mapping[int, Mapping[str, Any]], value: float) -> dict[int, float] | None:
-    """For each row the part that it has in a number: a score whose mean the number is, or a ratio's linearised part.
+def by_row(scores: Mapping[int, Mapping[str, Any]], part: str | Sequence[str] | None) -> dict[int, float] | None:
+    """For each row what it has in a number; None where the number is no mean over rows (an F1, a correlation).
 
-    The number may also be the exponential of such a mean (perplexity). None where no score is found: then the number
-    is no mean over rows (an F1, a correlation) and two runs cannot be compared row by row.
+    Args:
+        scores: of the rows.
+        part: the score whose mean the number is, or two whose sums it is the ratio of (see Metric): then it is a row's
+            linearised part (Cochran 1977, 6.3).
     """
-    names = [name for name, one in next(iter(scores.values()), {}).items() if _is_number(one)]
-    if not all(_is_number(one.get(name)) for one in scores.values() for name in names):
+    if part is None or not scores:
         return None
-    columns = {name: [float(one[name]) for one in scores.values()] for name in names}
-    wanted = [value, *([math.log(value)] if value > 0 else [])]
-    for column in columns.values():
-        if any(_near(sum(column) / len(column), one) for one in wanted):
-            return dict(zip(scores, column, strict=True))
-    for (_, top), (_, bottom) in itertools.permutations(columns.items(), 2):
-        if sum(bottom) and any(_near(sum(top) / sum(bottom), one) for one in wanted):
-            ratio = sum(top) / sum(bottom)
-            mean = sum(bottom) / len(bottom)
-            parts = [ratio + (y - ratio * x) / mean for y, x in zip(top, bottom, strict=True)]
-            return dict(zip(scores, parts, strict=True))
-    return None
+    names = (part,) if isinstance(part, str) else tuple(part)
+    rows = {row: [float(one[name]) for name in names] for row, one in scores.items() if all(n in one for n in names)}
+    if not rows:
+        return None
+    if len(names) == 1:
+        return {row: values[0] for row, values in rows.items()}
+    top, bottom = (math.fsum(values[at] for values in rows.values()) for at in (0, 1))
+    if not bottom:
+        return None
+    ratio, mean = top / bottom, bottom / len(rows)
+    return {row: ratio + (y - ratio * x) / mean for row, (y, x) in rows.items()}
 
 
 def paired(first: Mapping[int, float], second: Mapping[int, float]) -> float | None:
@@ -85,16 +84,12 @@ def _flipped(differences: Sequence[float]) -> float:
     draw = np.random.default_rng(0)
     observed, extreme, done = abs(values.sum()), 1, 0
     while done < FLIPS:
-        count = min(FLIPS - done, max(1, MOST // len(values)))
+        count = min(FLIPS - done, 1000, max(1, MOST // len(values)))
         signs = draw.integers(0, 2, size=(count, len(values)), dtype=np.int8) * 2 - 1
         extreme += int((np.abs(signs @ values) >= observed - 1e-12).sum())
         done += count
-    return extreme / (FLIPS + 1)
-
-
-def _near(found: float, wanted: float) -> bool:
-    return abs(found - wanted) <= NEAR * max(abs(wanted), 1e-9)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        if extreme > ENOUGH:
+            break
+    if extreme == 1:  # beyond what can be counted: the sum is nearly normal
+        return min(1 / (done + 1), math.erfc(observed / math.sqrt(2 * float((values**2).sum()))))
+    return extreme / (done + 1)

@@ -13,6 +13,7 @@ from runner.config import Config, freeze, plain
 from runner.errors import RecordError
 from runner.files import naming
 from runner.fingerprint import fingerprint
+from runner.task import Task, Way
 
 FILE = "plan.jsonl"
 
@@ -59,6 +60,12 @@ def thawed(values: Mapping[str, Any]) -> Config:
     return freeze(OmegaConf.merge(OmegaConf.structured(Config), values))  # type: ignore[arg-type]
 
 
+def way_of(config: Config) -> Way:
+    """How its rows are answered and scored."""
+    task = Task.build(config.task)
+    return task.evaluate if config.evaluates else task.predict
+
+
 def group(config: Config) -> str:
     """What a worker keeps from one job to the next: jobs with the same text share it. Training shares nothing."""
     parts = (asdict(config.checkpoint), asdict(config.data), config.task.auto_class, asdict(config.engine))
@@ -66,9 +73,15 @@ def group(config: Config) -> str:
 
 
 class Plan:
-    """plan.jsonl in the directory of a sweep. A torn last line is cut off; lines before it never change."""
+    """plan.jsonl in the directory of a sweep. A torn last line is cut off; lines before it never change.
 
-    def __init__(self, directory: Path):
+    Args:
+        directory: of the sweep.
+        writes: whether jobs that are appended are written.
+    """
+
+    def __init__(self, directory: Path, writes: bool = True):
+        self.writes = writes
         self.path = directory / FILE
         self.size = 0  # jobs
         self.points = 0  # of the grid that they came from, as far as they have been composed
@@ -82,6 +95,8 @@ class Plan:
             return
         with self.path.open(encoding="utf-8") as file:
             for line in file:
+                if not line.endswith("\n"):
+                    return
                 values = json.loads(line)
                 if "number" in values:
                     yield Job(**values)
@@ -134,6 +149,8 @@ class Plan:
         self.ids.add(job.id)
 
     def _write(self, values: Mapping[str, Any]) -> None:
+        if not self.writes:
+            return
         if self._file is None:
             self._file = self.path.open("a", encoding="utf-8")
         with naming(self.path):

@@ -7,9 +7,10 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from runner.stop import GIVE_UP
 from runner.sweep.plan import Job
 from runner.sweep.worker import Outcome, Seat, serve
 
+SAFE = "PYTHONSAFEPATH"
 PRELOADED = ("runner.sweep.preload",)  # imported once, by the server that workers are forked from
-GRACE_S = 5.0  # seconds that a worker has to stop by itself
+GRACE_S = 10.0  # seconds that a worker has to stop by itself
 
 
 @dataclass
@@ -42,16 +44,20 @@ class Worker:
     why: str = ""
     progress: tuple[Any, ...] = ()
 
-    def give(self, job: Job, again: bool = False, metric: str | None = None) -> None:
-        """A job to do.
+    def give(self, job: Job, again: bool = False, metric: str | None = None) -> bool:
+        """A job to do; False where the worker is gone.
 
         Args:
             job: of the plan.
             again: from the beginning, where it has been done before.
             metric: the number that is to be told while the job is under way.
         """
+        try:
+            self.pipe.send(({**job.config, "rerun": again}, job.overrides, metric))
+        except OSError:
+            return False
         self.job, self.group, self.begun, self.progress = job, job.group, time.monotonic(), ()
-        self.pipe.send(({**job.config, "rerun": again}, job.overrides, metric))
+        return True
 
     def end(self, why: str, grace_s: float = GRACE_S) -> None:
         """Ask it to stop, and kill it where it does not."""
@@ -100,6 +106,8 @@ class Pool:
         if self._context is None:
             self._context = multiprocessing.get_context("forkserver")
             self._context.set_forkserver_preload(list(PRELOADED))
+            with _safe_path():
+                ensure_running()
         ours, theirs = self._context.Pipe()
         watched, life = self._context.Pipe(duplex=False)
         seat = Seat(str(self.log.absolute()), self.threads)
@@ -127,6 +135,14 @@ class Pool:
             else:
                 with suppress(EOFError, OSError):  # its sentinel says so, too
                     yield worker, worker.pipe.recv()
+
+    def last_words(self) -> str:
+        """The last line that a worker has printed."""
+        try:
+            lines = self.log.read_text(errors="replace").strip().splitlines()
+        except OSError as error:
+            return str(error)
+        return lines[-1] if lines else "it has said nothing"
 
     def dismiss(self, worker: Worker) -> None:
         """Let a worker without a job go."""
@@ -159,11 +175,26 @@ def ended(worker: Worker) -> Outcome:
     code = worker.process.exitcode
     if worker.why:
         return Outcome("failed", error=worker.why)
+    if worker.ending is not None:  # it was asked to stop, and did not in time
+        return Outcome("stopped")
     if code is not None and code < 0:
         name = signal.Signals(-code).name
         memory = " (out of memory?)" if -code == signal.SIGKILL else f" ({name})"
         return Outcome("failed", error=f"killed by signal {-code}{memory}", passing=True)
     return Outcome("failed", error=f"process ended with code {code}")
+
+
+@contextmanager
+def _safe_path() -> Iterator[None]:
+    """A Python that is started within it does not import what lies in the working directory."""
+    before = os.environ.get(SAFE)
+    os.environ[SAFE] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(SAFE)
+        if before is not None:
+            os.environ[SAFE] = before
 
 
 def fair_threads(workers: int) -> int | None:

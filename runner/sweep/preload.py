@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import signal
 import threading
 
 
@@ -12,6 +13,8 @@ def _end_with(parent: int, imported: threading.Event) -> None:
             os._exit(1)
 
 
+for _number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they are for the sweep, which ends this process
+    signal.signal(_number, signal.SIG_IGN)
 _imported = threading.Event()
 _watch = threading.Thread(target=_end_with, args=(os.getppid(), _imported), daemon=True)
 _watch.start()

@@ -63,6 +63,8 @@ def _record(entry: Entry, rank: int | None, place: Place | None) -> dict[str, An
 def _column(values: list[Any]) -> list[Any]:
     """Of one type, as Parquet wants it."""
     kinds = {type(value) for value in values if value is not None}
+    if kinds <= {int, float}:
+        return [None if value is None else float(value) for value in values] if float in kinds else values
     return values if len(kinds) <= 1 else [None if value is None else str(value) for value in values]
 
 

@@ -13,7 +13,7 @@ from runner.naming import safe
 from runner.record import now
 from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Job
-from runner.sweep.worker import Outcome
+from runner.sweep.worker import Outcome, cost
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Runs:
     Fields:
         since: when the sweep was begun, as status.json has times: what `sweep.done=redo` has done after that stays.
         prunes: whether a run that was given up counts as ended.
+        redone: jobs that are done again, by their number.
         seen: groups of which one finished run has been given to a worker, who compares its inputs with their hashes.
     """
 
@@ -30,6 +31,7 @@ class Runs:
     since: str
     prunes: bool = False
     seen: set[str] = field(default_factory=set)
+    redone: set[int] = field(default_factory=set)
     _folders: dict[Path, dict[str, Path]] = field(default_factory=dict)
 
     def directory(self, job: Job) -> Path | None:
@@ -47,16 +49,26 @@ class Runs:
             return None
         status = read_json(directory / "status.json")
         state = status.get("state") if isinstance(status, dict) else None
-        if state == "done" and self._stays(status):
+        if state == "done" and not self._stays(status):
+            self.redone.add(job.number)
+            return None
+        if state == "done":
             if job.group not in self.seen:
                 self.seen.add(job.group)
                 return None
-            return Outcome("done", str(directory), fresh=False)
+            metrics = read_json(directory / "metrics.json")
+            known = metrics if isinstance(metrics, dict) else {}
+            return Outcome("done", str(directory), fresh=False, metrics=known, seconds=cost(directory))
         if state == "pruned" and self.prunes:
             return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
         if state == "failed" and self.options.failed == "skip":
             return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)
         return None
+
+    def told(self, job: Job) -> Outcome | None:
+        """As `known`, for whoever only wants to know."""
+        self.seen.add(job.group)
+        return self.known(job)
 
     def mark_failed(self, job: Job, error: str, pid: int) -> None:
         """A run whose process could not say how it ended has failed; `pid` is that process."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 SAMPLERS = ("tpe", "gp", "cmaes", "random", "qmc", "grid", "nsga2")
+CONSTRAINED = ("tpe", "gp", "nsga2")  # samplers that keep to conditions
 PRUNERS = ("median", "hyperband", "halving", "wilcoxon")
 ENDED = ("COMPLETE", "PRUNED", "FAIL")
 CONDITIONS: dict[str, Callable[[float, float], float]] = {  # to what Optuna calls feasible: at most 0
@@ -89,15 +90,15 @@ class Search:
     @property
     def total(self) -> int:
         """Of the trials."""
-        return max(self.options.n_trials, len(self.study.get_trials(deepcopy=False)))
+        return max(self._most, len(self.study.get_trials(deepcopy=False)))
 
     def next(self) -> Job | None:
         """A trial that has not ended, else a new one; ended ones are handed out too, and are found to be done."""
         if self._again is None:
             self._again = iter(self.study.get_trials(deepcopy=False))
         for trial in self._again:
-            return self._job(trial.number, trial.params)
-        if len(self.study.get_trials(deepcopy=False)) >= self.options.n_trials:
+            return self._job(trial.number, self._params(trial))
+        if len(self.study.get_trials(deepcopy=False)) >= self._most:
             return None
         self.study.sampler = sampler(self.options, self.space, len(self.study.get_trials(deepcopy=False)))
         trial = self.study.ask(dict(self.space.drawn))
@@ -136,6 +137,20 @@ class Search:
             self._trial(job).set_user_attr("directory", outcome.directory)
             self.study.tell(job.number, [numbers[goal.name] for goal in self.goals])
             self._write_best()
+
+    @property
+    def _most(self) -> int:
+        return int(min(self.options.n_trials, self.space.size(self.options.sampler)))
+
+    def _params(self, trial: Any) -> Mapping[str, Any]:
+        """What a trial drew; where it was killed in the middle of that, the rest is drawn now."""
+        from optuna.trial import Trial
+
+        if self.space.drawn.keys() <= trial.params.keys():
+            return dict(trial.params)
+        self.study.sampler = sampler(self.options, self.space, trial.number)
+        going_on = Trial(self.study, trial._trial_id)
+        return {key: going_on._suggest(key, one) for key, one in self.space.drawn.items()}
 
     def _job(self, number: int, params: Mapping[str, Any]) -> Job:
         if number in self.begun:
@@ -214,7 +229,7 @@ def sampler(options: SearchConfig, space: Space, number: int) -> BaseSampler:
         "qmc": lambda: optuna.samplers.QMCSampler(
             seed=options.seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False
         ),
-        "grid": lambda: optuna.samplers.GridSampler(_all_values(space), seed=options.seed),
+        "grid": lambda: _grid(space.all_values(), options.seed),
         "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=made, **constrained),
     }
     return kinds[options.sampler]()
@@ -246,6 +261,8 @@ def problems(options: SearchConfig, numbers: Mapping[str, bool]) -> list[str]:
         name = (_condition(text) or ("",))[0]
         if name not in known:
             found.append(f"hydra.sweeper.constraints  {text} is no condition, e.g. seconds<=10; {nearest(name, known)}")
+    if options.constraints and options.sampler not in CONSTRAINED:
+        found.append(f"hydra.sweeper.constraints  mean nothing to {options.sampler}: use {', '.join(CONSTRAINED)}")
     if options.pruner is not None and len(options.metric) > 1:
         found.append("hydra.sweeper.pruner  must be null: with several goals nothing is worse in the middle")
     return found
@@ -267,7 +284,7 @@ def conditions(texts: Sequence[str], numbers: Mapping[str, float]) -> list[float
         condition = _condition(text)
         assert condition is not None
         name, relation, bound = condition
-        found.append(CONDITIONS[relation](numbers.get(name, float("inf")), bound))
+        found.append(CONDITIONS[relation](numbers[name], bound) if name in numbers else float("inf"))
     return found
 
 
@@ -311,19 +328,12 @@ def _pruner(options: SearchConfig) -> BasePruner:
     return kinds[options.pruner]()
 
 
-def _all_values(space: Space) -> dict[str, list[Any]]:
-    """Every value of every key, for a grid.
+def _grid(values: Mapping[str, Sequence[Any]], seed: int) -> BaseSampler:
+    """Every point once, in an order that the seed decides."""
+    from optuna.samplers import GridSampler
 
-    Raises:
-        ConfigError: a key has infinitely many.
-    """
-    found: dict[str, list[Any]] = {}
-    for key, one in space.drawn.items():
-        if hasattr(one, "choices"):
-            found[key] = list(one.choices)
-        elif getattr(one, "step", None):
-            count = round((one.high - one.low) / one.step) + 1  # type: ignore[attr-defined]
-            found[key] = [one.low + at * one.step for at in range(count)]  # type: ignore[attr-defined]
-        else:
-            raise ConfigError(f"{key}  is continuous: hydra.sweeper.sampler=grid needs choices or ranges")
-    return found
+    class Once(GridSampler):
+        def after_trial(self, *_: Any, **__: Any) -> None:
+            """The search ends by itself when all points have been asked for: the library's own end is for its loop."""
+
+    return Once(values, seed=seed)

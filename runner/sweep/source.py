@@ -38,10 +38,16 @@ class Listed:
     jobs: Iterator[Job]
     total: int
     eager: bool = True
+    given: int = 0
 
     def next(self) -> Job | None:
-        """See Source."""
-        return next(self.jobs, None)
+        """See Source; points that came to the same job are no longer counted once all are known."""
+        job = next(self.jobs, None)
+        if job is None:
+            self.total = self.given
+        else:
+            self.given += 1
+        return job
 
     def reported(self, job: Job, report: Mapping[str, Any]) -> bool:
         """Each is done to its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from runner.errors import ConfigError
-from runner.sweep.grid import read
+from runner.sweep.grid import check_when, held, read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -33,10 +34,9 @@ class Space:
 
     def overrides(self, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """The overrides of a point; all of them, and those that were drawn."""
-        texts = {key: f"{key}={_said(value)}" for key, value in values.items()}
-        here = {text.lower() for text in (*texts.values(), *self.fixed)}
-        held = [text for key, text in texts.items() if self.when.get(key.lstrip("+"), next(iter(here))).lower() in here]
-        return [*self.fixed, *held], held
+        drawn = [f"{key}={_said(value)}" for key, value in values.items()]
+        kept = held([*self.fixed, *drawn], self.when)
+        return kept, [text for text in kept if text in drawn]
 
     def samples(self) -> Iterator[list[str]]:
         """Points in which each choice, and both ends of what is continuous, stands once: a first look."""
@@ -46,6 +46,28 @@ class Space:
         for key, values in ends.items():
             for value in values[1:]:
                 yield self.overrides({**firsts, key: value})[0]
+
+    def all_values(self) -> dict[str, list[Any]]:
+        """Every value of every key, for a grid.
+
+        Raises:
+            ConfigError: a key has infinitely many.
+        """
+        found: dict[str, list[Any]] = {}
+        for key, each in self.drawn.items():
+            one: Any = each
+            if hasattr(one, "choices"):
+                found[key] = list(one.choices)
+            elif one.step is None:
+                raise ConfigError(f"{key}  is continuous: hydra.sweeper.sampler=grid needs choices or ranges")
+            else:
+                count = round((one.high - one.low) / one.step) + 1
+                found[key] = [one.low + at * one.step for at in range(count)]
+        return found
+
+    def size(self, sampler: str) -> float:
+        """How many points there are to draw."""
+        return math.prod(map(len, self.all_values().values())) if sampler == "grid" else math.inf
 
     @property
     def described(self) -> dict[str, str]:
@@ -71,6 +93,10 @@ def space(overrides: Sequence[str], when: Mapping[str, str]) -> Space:
             fixed.append(override.input_line or f"{key}={override.get_value_element_as_str()}")
     if not drawn:
         raise ConfigError("search  has nothing to draw: give a key several values, a range or an interval")
+    known = {
+        key.lstrip("+"): [f"{key}={_said(one)}" for one in getattr(each, "choices", ())] for key, each in drawn.items()
+    }
+    check_when({**{text.partition("=")[0]: [text] for text in fixed}, **known}, when)
     return Space(drawn, fixed, when)
 
 
@@ -92,8 +118,8 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
         if isinstance(value, RangeSweep):
             return _range(value, log)
         assert isinstance(value, ChoiceSweep), value
-        texts = [text for text in override.sweep_string_iterator()]
-        return CategoricalDistribution(list(dict.fromkeys(texts)))
+        value.shuffle = False  # the order means nothing here, and is to be the same the next time
+        return CategoricalDistribution(list(dict.fromkeys(override.sweep_string_iterator())))
     except ValueError as error:
         raise ConfigError(f"{key}  {error}") from error
 
@@ -104,11 +130,16 @@ def _range(value: RangeSweep, log: bool) -> BaseDistribution:
     numbers = list(value.range())
     if not numbers:
         raise ValueError("is an empty range")
+    if log:
+        raise ValueError(
+            "has numbers with steps between: tag(log, interval(low, high)) is what is even in its logarithm"
+        )
     low, high = min(numbers), max(numbers)
     if all(isinstance(number, int) for number in numbers):
         step = int(abs(value.step))
-        return IntDistribution(int(low), int(high), log=log, step=1 if log else step)
-    return FloatDistribution(float(low), float(high), log=log, step=None if log else float(abs(value.step)))
+        return IntDistribution(int(low), int(high), step=step)
+    step_ = float(abs(value.step))
+    return FloatDistribution(float(low), round(float(low) + step_ * (len(numbers) - 1), 12), step=step_)
 
 
 def _ends(one: Any) -> list[Any]:

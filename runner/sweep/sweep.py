@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from runner.compose import PLUGINS, Composer, composer
 from runner.config import Config
 from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED, ConfigError, RecordError
+from runner.record import now
+from runner.report.markup import duration
 from runner.stop import Stop, stop_on_signals
 from runner.sweep.board import COSTS, chosen_metric, entries, leaderboard
 from runner.sweep.crew import Crew, Limits
-from runner.sweep.directory import begin, end, locked, place, read
+from runner.sweep.directory import FILE, begin, end, locked, place, read
 from runner.sweep.grid import Grid, grid
 from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Job, Plan, thawed
@@ -25,6 +27,7 @@ from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
 from runner.sweep.source import Listed, Source
 from runner.sweep.view import View
+from runner.sweep.worker import Outcome
 from runner.task import Task
 
 if TYPE_CHECKING:
@@ -69,13 +72,20 @@ class Sweep:
             options = self.options
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
                      "tied": options.tied, "when": options.when, "name": options.name}  # fmt: skip
-            directory = place(first.output_dir, options.name or first.task.name, points.varied, asked)
-            work = Work(directory, asked, options, _limits(launcher), numbers, self.plugins)
-            self.code = work.done(lambda plan: Listed(planned(plan, points, composing), len(points)))
+            directory = self._place(first, points.varied, asked)
+            work = Work(directory, asked, options, _limits(launcher), numbers, self.plugins, {"axes": points.frozen})
+
+            def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
+                given = points.as_planned(facts["axes"])
+                return Listed(planned(plan, given, composing), len(given))
+
+            self.code = work.done(source)
 
     def search(self, launcher: Any, given: Mapping[str, Any]) -> None:
         """Points that a study chooses."""
         with self._carrying(), composer(self.also) as composing:
+            if self.options.dry_run:
+                raise ConfigError("dry_run  lists a grid; a search draws its points when it runs")
             try:
                 from runner.sweep import search, space
             except ImportError as error:
@@ -85,23 +95,38 @@ class Sweep:
             options, drawn = search.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing)
             numbers = _numbers(first)
-            if found := search.problems(options, numbers):
+            found = search.problems(options, numbers)
+            found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
+            if found:
                 raise ConfigError(found)
             aims = search.goals(options, numbers)
             asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "when": self.options.when,
                      "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
-            directory = place(first.output_dir, self.options.name or first.task.name, list(drawn.drawn), asked)
-            chosen = replace(self.options, metric=self.options.metric or aims[0].name)
+            directory = self._place(first, list(drawn.drawn), asked)
+            chosen = replace(
+                self.options, metric=self.options.metric or aims[0].name, failed="skip"
+            )  # a trial has failed
             limits = replace(_limits(launcher), budget_s=options.budget_s)
             work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
 
-            def source(plan: Plan) -> Source:
+            def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
                 study = search.opened(options, aims, drawn, directory)
                 begun = {job.number: job for job in plan}
                 composed = partial(_composed, plan, composing)
                 return search.Search(options, drawn, aims, study, directory, composed, begun)
 
             self.code = work.done(source, watched=aims[0].name if options.pruner else None)
+
+    def _of_grids(self) -> list[str]:
+        """Options that mean nothing to a search."""
+        return ["seeds"] * (self.options.seeds is not None) + ["sweep.tied"] * bool(self.options.tied)
+
+    def _place(self, first: Config, varied: Sequence[str], asked: dict[str, Any]) -> Path:
+        """The directory of the sweep; the folder of the user's own groups is a part of what was asked for."""
+        asked["also"] = None if self.also is None else str(Path(self.also).resolve())
+        if self.options.resume is not None:
+            return Path(self.options.resume)
+        return place(first.output_dir, self.options.name or first.task.name, varied, asked)
 
     @contextmanager
     def _carrying(self) -> Iterator[None]:
@@ -120,6 +145,7 @@ class Work:
         asked: what determines which jobs there are.
         numbers: of the jobs' task, and whether a larger one is better.
         plugins: the overrides that chose a sweeper and a launcher.
+        once: what stays as it was when the sweep was planned.
     """
 
     directory: Path
@@ -128,25 +154,31 @@ class Work:
     limits: Limits
     numbers: Mapping[str, bool]
     plugins: Sequence[str] = ()
+    once: Mapping[str, Any] = field(default_factory=dict)
     view: View = field(default_factory=View)
 
-    def done(self, source: Callable[[Plan], Source], watched: str | None = None) -> int:
+    def done(self, source: Callable[[Plan, Mapping[str, Any]], Source], watched: str | None = None) -> int:
         """The exit code.
 
         Args:
-            source: called with the plan, as far as it stands.
+            source: called with the plan, as far as it stands, and with what sweep.json says.
             watched: the number that the source wants to know while a job is under way.
         """
         self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
             iter(self.numbers.items()), None
         )
+        if self.options.dry_run:
+            for line in self._listed(source):
+                self.view.say(line)
+            return DONE
         with locked(self.directory), stop_on_signals(Stop(), self.view.say) as stop:
-            facts, told = begin(self.directory, self.asked, self.plugins)
+            this = {"plugins": list(self.plugins), "done": self.options.done}
+            facts, told = begin(self.directory, self.asked, self.once, this)
             plan = Plan(self.directory)
             plan.mend()
             runs = Runs(self.options, facts["began"], prunes=watched is not None)
             pool = Pool(self.directory / "workers.log", fair_threads(self.limits.workers))
-            given = source(plan)
+            given = source(plan, facts)
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)
             crew = Crew(given, self.options, self.limits, pool, runs, self.view, stop, watched)
@@ -167,14 +199,28 @@ class Work:
         yield from lines(places, metric[0] if metric else None, found)
         yield f"{self.directory}        {'  '.join(write(self.directory, found, places))}"
 
+    def _listed(self, source: Callable[[Plan, Mapping[str, Any]], Source]) -> Iterator[str]:
+        """What would be done, and how long about, from what is there; nothing is written."""
+        facts = {**self.once, **(read(self.directory) if (self.directory / FILE).exists() else {"began": now()})}
+        plan = Plan(self.directory, writes=False)
+        given, runs = source(plan, facts), Runs(self.options, facts["began"])
+        seconds, left = [], 0
+        while (job := given.next()) is not None:
+            known = Outcome("failed", error=job.error) if job.error else runs.told(job)
+            seconds += [known.seconds] if known is not None and known.state == "done" else []
+            left += known is None
+            yield f"{'to do' if known is None else known.state:<7} {job.told}{f': {job.error}' if job.error else ''}"
+        each = sum(seconds) / len(seconds) if seconds else 0.0
+        yield f"{left:,} to do{f', about {duration(each * left / self.limits.workers)}' if each and left else ''}"
+
     def _header(self, total: int, facts: Mapping[str, Any]) -> str:
         workers = self.limits.workers
         frozen = f" · frozen at commit {facts['commit'][:8]}" if facts.get("commit") else ""
         return f"{total:,} run{'s' * (total != 1)} · {workers} worker{'s' * (workers != 1)} · {self.directory}{frozen}"
 
 
-def resumed(options: SweepConfig, rest: Sequence[str]) -> tuple[SweepConfig, list[str]]:
-    """What a sweep was asked for by, from its directory; what is said of the sweep now counts.
+def resumed(options: SweepConfig, rest: Sequence[str]) -> tuple[SweepConfig, list[str], str | None]:
+    """What a sweep was asked for by, and its folder of groups; what is said of it now counts.
 
     Raises:
         RecordError: the directory holds none, or one of other jobs.
@@ -188,7 +234,7 @@ def resumed(options: SweepConfig, rest: Sequence[str]) -> tuple[SweepConfig, lis
     kept = {name: asked[name] for name in ("seeds", "tied", "when", "name") if name in asked}
     now = {text.partition("=")[0] for text in plugins}
     before = [text for text in facts.get("plugins", []) if text.partition("=")[0] not in now]
-    return replace(options, **kept), [*asked["command"], *before, *plugins]
+    return replace(options, **kept), [*asked["command"], *before, *plugins], asked.get("also")
 
 
 def show(options: SweepConfig) -> Iterator[str]:
@@ -279,6 +325,8 @@ def _limits(launcher: Any) -> Limits:
     Raises:
         ConfigError: they break a law, or do not fit into memory.
     """
+    if not hasattr(launcher, "n_jobs"):
+        raise ConfigError(f"hydra/launcher  {type(launcher).__name__} is none of the runner's own; known: local")
     given = {name: getattr(launcher, name) for name in LAWFUL}
     found = [
         f"hydra.launcher.{name}  {name} > 0 must hold, but got {value}"
@@ -298,7 +346,7 @@ def _limits(launcher: Any) -> Limits:
 def _determining(plugins: Sequence[str]) -> list[str]:
     """Overrides of a sweeper, which decides what jobs there are; how far a search goes does not."""
     own = [text for text in plugins if text.startswith(("hydra/sweeper", "hydra.sweeper"))]
-    return [text for text in own if not text.startswith(FURTHER)]
+    return sorted(text for text in own if not text.startswith(FURTHER))
 
 
 def _code(crew: Crew, stop: Stop) -> int:

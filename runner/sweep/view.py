@@ -47,11 +47,11 @@ class View:
         if outcome.state == "done":
             self._compare(job, outcome)
         if outcome.fresh and outcome.state == "done":
-            self.seconds.append(outcome.seconds)
+            self.seconds.append(outcome.wall_s)
             told = ", ".join(_numbers(outcome.metrics))
-            self.say(f"done    {job.told}  {told and f'{told}  '}{duration(outcome.seconds)}  {outcome.directory}")
+            self.say(f"done    {job.told}  {told and f'{told}  '}{duration(outcome.wall_s)}  {outcome.directory}")
         elif outcome.state == "pruned" and outcome.fresh:
-            self.say(f"pruned  {job.told}  {outcome.error}  {duration(outcome.seconds)}")
+            self.say(f"pruned  {job.told}  {outcome.error}  {duration(outcome.wall_s)}")
         elif outcome.state == "failed":
             where = f" ({outcome.directory})" if outcome.directory else ""
             self.say(f"FAILED  {job.told}{where}: {outcome.error}")

@@ -9,16 +9,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from runner.errors import Pruned, RecordError, RunnerError, Stopped
+from runner.files import read_json
 from runner.kept import Kept
 from runner.stop import GIVE_UP
 from runner.sweep.paired import by_row
-from runner.sweep.plan import thawed
+from runner.sweep.plan import thawed, way_of
 from runner.types import Reached, Row
 
 TOLD_S = 0.2  # seconds between two reports of progress
@@ -36,6 +37,8 @@ class Outcome:
         error: why it failed, one line.
         passing: whether the cause may pass.
         fresh: False where it had been done before.
+        seconds: of its work, imports and loading left out.
+        wall_s: seconds from its beginning to its end.
         loads: checkpoints that the worker has loaded so far.
     """
 
@@ -45,6 +48,7 @@ class Outcome:
     passing: bool = False
     fresh: bool = True
     seconds: float = 0.0
+    wall_s: float = 0.0
     loads: int = 0
     metrics: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,6 +80,9 @@ class Seat:
         for source, target in ((nothing, 0), (written, 1), (written, 2)):
             os.dup2(source, target)
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+        signal.signal(GIVE_UP, signal.SIG_IGN)  # but in a run, see stop_on_signals
 
 
 def serve(pipe: Any, life: Any, seat: Seat) -> None:
@@ -87,7 +94,6 @@ def serve(pipe: Any, life: Any, seat: Seat) -> None:
         seat: taken first.
     """
     seat.take()
-    signal.signal(GIVE_UP, signal.SIG_IGN)  # but in a run, see stop_on_signals
     threading.Thread(target=_end_with, args=(life,), daemon=True).start()
     from runner import experiment
 
@@ -96,14 +102,18 @@ def serve(pipe: Any, life: Any, seat: Seat) -> None:
     while (job := pipe.recv()) is not None:
         values, overrides, metric = job
         start = time.perf_counter()
-        with alone.restored():
-            outcome = _ended(experiment, values, overrides, Telling(pipe, metric), kept)
-        pipe.send(("ended", asdict(outcome) | {"seconds": time.perf_counter() - start, "loads": kept.loads}))
+        alone.restore()
+        outcome = _ended(experiment, values, overrides, Telling(pipe, metric), kept)
+        seconds = cost(Path(outcome.directory)) if outcome.state == "done" else 0.0
+        told = asdict(outcome) | {"seconds": seconds, "wall_s": time.perf_counter() - start, "loads": kept.loads}
+        _send(pipe, ("ended", told))
 
 
 def _ended(experiment: Any, values: Mapping[str, Any], overrides: Sequence[str], observer: Any, kept: Kept) -> Outcome:
     try:
-        result = experiment.run(thawed(values), observer, overrides, kept)
+        config = thawed(values)
+        observer.parts = way_of(config).parts
+        result = experiment.run(config, observer, overrides, kept)
     except Pruned as error:
         return Outcome("pruned", _where(error), str(error))
     except Stopped as error:
@@ -138,10 +148,12 @@ class Telling:
 
     Fields:
         metric: the number whose way is told while a run works; None: no one wants to know.
+        parts: see Metric.
     """
 
     pipe: Any
     metric: str | None = None
+    parts: Mapping[str, Any] = field(default_factory=dict)
     last: float = 0.0  # when progress was told, seconds
 
     def phase(self, line: str) -> None:
@@ -155,14 +167,14 @@ class Telling:
         now = time.monotonic()
         if done == total or now - self.last > TOLD_S:
             self.last = now
-            self.pipe.send(("progress", name, done, total, note))
+            _send(self.pipe, ("progress", name, done, total, note))
 
     def reached(self, step: int, find: Callable[[], Reached]) -> None:
         """The number so far, and what each row has in it."""
         if self.metric is not None:
             numbers, scores = find()
-            rows = by_row(scores, numbers[self.metric]) if scores and self.metric in numbers else None
-            self.pipe.send(("reached", {"step": step, "numbers": dict(numbers), "rows": rows or {}}))
+            rows = by_row(scores, self.parts.get(self.metric)) or {}
+            _send(self.pipe, ("reached", {"step": step, "numbers": dict(numbers), "rows": rows}))
 
 
 class Alone:
@@ -176,9 +188,8 @@ class Alone:
         self.random = (random.getstate(), numpy.random.get_state(), torch.get_rng_state())
         self.dtype, self.threads = torch.get_default_dtype(), torch.get_num_threads()
 
-    @contextmanager
-    def restored(self) -> Iterator[None]:
-        """Within it everything is as it was when the process began."""
+    def restore(self) -> None:
+        """Everything is as it was when the process began."""
         import numpy
         import torch
 
@@ -191,7 +202,21 @@ class Alone:
         torch.set_default_dtype(self.dtype)
         torch.set_num_threads(self.threads)
         torch.use_deterministic_algorithms(False)
-        yield
+
+
+def cost(directory: Path) -> float:
+    """Seconds of a run's work, imports and loading left out."""
+    timing = read_json(directory / "timing.json")
+    phases = timing.get("phases", {}) if isinstance(timing, dict) else {}
+    return float(sum(value for name, value in phases.items() if name in ("train", "predict")))
+
+
+def _send(pipe: Any, what: Any) -> None:
+    """A parent that is gone is no failure of the job: it is left as it is, to be gone on with."""
+    try:
+        pipe.send(what)
+    except OSError:
+        os._exit(1)
 
 
 def _end_with(life: Any) -> None:
