@@ -76,3 +76,35 @@ def test_how_many_may_fail_is_said(cli, doing, policy, done):
     found = states(cli.home)
     assert [found.get(what) for what in ("work", "also")].count("done") == (2 if policy in ("continue", "0.5") else 0)
     assert ("on_error=" in ended.out) == (policy in ("stop", "0.3"))
+
+
+def test_a_job_that_stops_when_its_time_is_up_leaves_its_worker_s_place_to_another(cli, doing, tmp_path):
+    """It stops between two rows by itself; the next job is not held responsible."""
+    rows = tmp_path / "rows.txt"
+    rows.write_text("春\n" * 60)
+    arguments = [text for text in doing("slow", "work") if not text.startswith("data.")]
+    ended = cli(*arguments, "data=files", f"data.path={rows}", "hydra.launcher.timeout_s=4", "engine.threads=1")
+    assert states(cli.home) == {"slow": "failed", "work": "done"}, ended.out
+    assert status(cli.home, "slow")["error"] == "stopped after 4 s" and ended.code == 1
+
+
+def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(cli, doing):
+    asked = doing("work", "also")
+    listed = cli(*asked, "dry_run=true")
+    assert listed.code == 0 and not list(cli.home.iterdir())
+    assert [line.split()[:2] for line in listed.out.splitlines()[:2]] == [["to", "do"], ["to", "do"]]
+    assert "2 to do" in listed.out
+    cli(*doing("work"))
+    listed = cli(*asked, "dry_run=true")
+    assert listed.out.splitlines()[0].startswith("done") and "1 to do, about" in listed.out
+
+
+def test_workers_that_cannot_begin_end_the_sweep(cli, doing):
+    first = cli(*doing("work", "also"), "dry_run=true")
+    assert first.code == 0
+    cli(*doing("work"))
+    (folder,) = cli.home.glob("outputs/sweeps/*")
+    (folder / "workers.log").unlink()
+    (folder / "workers.log").mkdir()
+    ended = cli(*doing("work"), "sweep.done=redo")
+    assert (ended.code, "no worker can begin" in ended.err) == (1, True), ended.err

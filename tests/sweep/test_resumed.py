@@ -183,3 +183,59 @@ def test_a_checkpoint_is_loaded_once(cli, common):
     assert ended.code == 0 and len(cli.runs) == 8
     logs = [(run / "log.txt").read_text() for run in cli.runs]
     assert sum("checkpoint kept from the job before" in log for log in logs) == 7
+
+
+def test_a_stop_that_reaches_every_process_leaves_everything_resumable(cli, spawn, sweep):
+    """As a batch system sends it: the server of the workers gets it, too."""
+    process = spawn(*sweep, cwd=cli.home)
+    for line in process.stdout:
+        if line.startswith("done "):
+            break
+    below = workers(process)
+    for pid in (process.pid, *below):
+        os.kill(pid, signal.SIGTERM)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 75, told
+    time.sleep(0.5)
+    assert not alive(below) and "failed" not in states(cli.home)
+    assert cli(*sweep).code == 0
+
+
+def test_shuffled_values_stay_as_they_were_planned(cli, spawn, common):
+    arguments = ("-m", *common, "decode.do_sample=true", "seed=shuffle(range(0,40))", "hydra.launcher.n_jobs=1")
+    for _ in range(2):
+        process = spawn(*arguments, cwd=cli.home)
+        for line in process.stdout:
+            if line.startswith("done "):
+                break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    assert cli(*arguments).code == 0
+    assert len(cli.runs) == 40
+
+
+def test_a_sweep_is_resumed_where_it_was_planned(cli, common, tmp_path, monkeypatch):
+    assert cli("-m", *common, "decode.top_k=5,7").code == 0
+    (folder,) = cli.home.glob("outputs/sweeps/*")
+    monkeypatch.chdir(tmp_path)
+    ended = cli(f"sweep.resume={folder}")
+    assert ended.code == 2 and f"{folder} was planned in {cli.home}" in ended.err
+
+
+def test_a_run_is_done_again_by_a_word_of_the_sweep(cli, common):
+    ended = cli("-m", *common, "decode.top_k=5,7", "rerun=true")
+    assert ended.code == 2 and "rerun  is said of a sweep by sweep.done=redo" in ended.err
+
+
+def test_a_torn_plan_is_cut_to_whole_lines(cli, common):
+    arguments = ("-m", *common, "decode.top_k=5,7,9", "decode.do_sample=true")
+    assert cli(*arguments).code == 0
+    (plan,) = cli.home.glob("outputs/sweeps/*/plan.jsonl")
+    lines = plan.read_text().splitlines(keepends=True)
+    plan.write_text("".join(lines[:2]) + lines[2][:40])
+    assert cli(f"sweep.show={plan.parent.relative_to(cli.home)}").code == 0
+    assert cli(*arguments).code == 0
+    assert plan.read_text().splitlines(keepends=True) == lines
+    plan.write_text("nonsense\n" + "".join(lines))
+    ended = cli(*arguments)
+    assert ended.code == 2 and "plan.jsonl is damaged at line 1" in ended.err

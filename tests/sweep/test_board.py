@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import random
+
+import pytest
+
+from runner.metrics.choice import Choice
+from runner.metrics.likelihood import Likelihood
+from runner.sweep.board import Entry, leaderboard
+from runner.sweep.paired import by_row, holm, paired, unpaired
+from runner.sweep.plan import Job
+from runner.types import Estimate
+
+
+def scores(values):
+    return dict(enumerate(values))
+
+
+def test_a_number_that_is_a_mean_has_a_part_of_each_row():
+    rows = scores(
+        [{"gold": 1, "guess": 1, "correct": 1, "nll": 0.2}, {"gold": 1, "guess": 0, "correct": 0, "nll": 2.0}]
+    )
+    assert by_row(rows, Choice.parts["accuracy"]) == {0: 1.0, 1: 0.0}
+    assert by_row(rows, Choice.parts["log_loss"]) == {0: 0.2, 1: 2.0}
+    assert by_row(rows, None) is None and by_row({}, "correct") is None
+
+
+def test_a_ratio_has_parts_whose_mean_it_is():
+    rows = scores([{"nll": 10.0, "tokens": 4}, {"nll": 3.0, "tokens": 2}, {"nll": 30.0, "tokens": 6}])
+    parts = by_row(rows, Likelihood.parts["perplexity"])
+    assert sum(parts.values()) / 3 == pytest.approx(43 / 12)
+    assert parts[0] == pytest.approx(43 / 12 + (10 - 43 / 12 * 4) / 4)
+
+
+@pytest.mark.parametrize(("first", "second"), [([1, 1, 1, 0, 1, 1], [0, 0, 1, 1, 0, 0]), ([1] * 9, [0] * 9)])
+def test_differences_of_one_size_get_the_exact_sign_test(first, second):
+    from scipy.stats import binomtest
+
+    wins, losses = (sum((a - b) == sign for a, b in zip(first, second, strict=True)) for sign in (1, -1))
+    expected = binomtest(wins, wins + losses).pvalue
+    assert paired(scores(first), scores(second)) == pytest.approx(expected)
+
+
+def test_other_differences_get_a_permutation_test():
+    draw = random.Random(1)
+    differences = [draw.gauss(0.4, 1) for _ in range(10)]
+    observed = abs(sum(differences))
+    flips = [
+        abs(sum(s * d for s, d in zip(signs, differences, strict=True)))
+        for signs in itertools.product((1, -1), repeat=10)
+    ]
+    exact = sum(one >= observed - 1e-12 for one in flips) / len(flips)
+    assert paired(scores(differences), scores([0.0] * 10)) == pytest.approx(exact, abs=0.03)
+
+
+def test_the_same_rows_are_as_good_and_a_clear_difference_is_beyond_counting():
+    assert paired(scores([0.1, 0.2]), scores([0.1, 0.2])) == 1.0
+    far = paired(scores([1 + at / 1000 for at in range(400)]), scores([0.0] * 400))
+    assert far < 1e-20
+    assert paired({0: 1.0}, {1: 1.0}) is None
+
+
+def test_of_one_data_set_cut_in_two_five_in_a_hundred_comparisons_are_below_five_percent():
+    draw = random.Random(0)
+    found = [
+        paired(scores([draw.gauss(0, 1) for _ in range(40)]), scores([draw.gauss(0, 1) for _ in range(40)]))
+        for _ in range(300)
+    ]
+    assert 0.02 <= sum(p < 0.05 for p in found) / 300 <= 0.09
+
+
+def test_several_comparisons_are_corrected():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])  # 3 x 0.01, 2 x 0.03, then no less than that
+    assert holm([]) == []
+    assert unpaired((0.5, 0.4, 0.6), (0.5, 0.45, 0.55)) == pytest.approx(1.0)
+
+
+def entry(tmp_path, number, value, seed=0, said="x=1", correct=None, seconds=1.0):
+    folder = tmp_path / str(number)
+    folder.mkdir()
+    config = {"seed": seed, "data": {"path": "a"}, "task": {"name": "t"}}
+    lines = [{"row": row, "scores": {"correct": one}} for row, one in enumerate(correct or [])]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    job = Job(number, number, f"id{number}", [said], [said, f"seed={seed}"], "", config)
+    return Entry(
+        job, "done", folder, seconds=seconds, metrics={"accuracy": Estimate(value, value - 0.1, value + 0.1, 20)}
+    )
+
+
+def test_runs_with_several_seeds_are_one_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("runner.sweep.board._rows", lambda place, metric: None)
+    found = [entry(tmp_path, at, value, seed, said) for at, (value, seed, said) in enumerate(
+        [(0.6, 0, "x=1"), (0.8, 1, "x=1"), (0.7, 0, "x=2"), (0.5, 1, "x=2")])]  # fmt: skip
+    first, second = leaderboard(found, "accuracy", larger=True)
+    assert (first.told, first.value, first.firsts) == ("x=1", pytest.approx(0.7), 1)
+    assert (second.told, second.value, second.firsts) == ("x=2", pytest.approx(0.6), 1)
+    half = 12.71 * 0.1414213562 / 2**0.5  # Student's t with one degree of freedom
+    assert (first.low, first.high) == (pytest.approx(0.7 - half), pytest.approx(0.7 + half))
+
+
+def test_of_numbers_to_be_small_the_smallest_is_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("runner.sweep.board._rows", lambda place, metric: None)
+    found = [entry(tmp_path, at, value, said=f"x={at}") for at, value in enumerate([0.6, 0.2, 0.4])]
+    assert [place.value for place in leaderboard(found, "accuracy", larger=False)] == [0.2, 0.4, 0.6]
+
+
+def test_the_files_of_a_sweep_hold_every_job(cli, common):
+    import pyarrow.parquet as pq
+
+    ended = cli("-m", *common, "decode.top_k=5,7,9", "decode.do_sample=true", "decode.temperature=0.5,2")
+    assert ended.code == 0, ended.err
+    (folder,) = cli.home.glob("outputs/sweeps/*")
+    with (folder / "sweep.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    table = pq.read_table(folder / "sweep.parquet").to_pylist()
+    assert [row["decode.top_k"] for row in rows] == ["5", "5", "7", "7", "9", "9"]
+    assert sorted(int(row["rank"]) for row in rows) == [1, 2, 3, 4, 5, 6]
+    for row, other in zip(rows, table, strict=True):
+        metrics = json.loads((cli.home / row["directory"] / "metrics.json").read_text())
+        assert float(row["well_formed"]) == other["well_formed"] == metrics["well_formed"]["value"]
+        assert row["state"] == other["state"] == "done"
