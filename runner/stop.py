@@ -11,7 +11,7 @@ from types import FrameType
 from runner.errors import Pruned, Stopped
 
 GIVE_UP = signal.SIGUSR1  # from a search, to a worker that ignores it between its jobs
-TWICE_S = 0.3  # seconds in which a second signal is the same request, sent to a group and by a parent
+TWICE_S = 0.3  # seconds in which a second signal to a worker is the same request, sent by its parent, too
 GRACE_S = 2.0  # how long rows that are being answered may take after a request to stop
 
 
@@ -52,7 +52,7 @@ def stop_on_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[Stop]:
 
     def ask(number: int, frame: FrameType | None) -> None:
         again = bool(stop) and stop.signal != GIVE_UP
-        if again and (number == GIVE_UP or time.monotonic() - stop.asked < TWICE_S):
+        if again and (number == GIVE_UP or (GIVE_UP in asking and time.monotonic() - stop.asked < TWICE_S)):
             return
         if again:
             raise KeyboardInterrupt

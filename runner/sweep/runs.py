@@ -89,7 +89,7 @@ class Runs:
         return self._folders[folder].get(job.id)
 
     def _stays(self, status: Mapping[str, Any]) -> bool:
-        return self.options.done == "skip" or str(status.get("ended", "")) >= self.since
+        return self.options.done == "skip" or str(status.get("ended", "")) > self.since  # whole seconds
 
 
 def _folder(job: Job) -> Path:
