@@ -1,11 +1,10 @@
 """hydra/sweeper=grid: every combination of the values given."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.sweeper import Sweeper
+
+from runner.sweep.adapter import Handing
 
 
 @dataclass
@@ -18,19 +17,9 @@ class GridSweeperConf:
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=GridSweeperConf, provider="runner")
 
 
-class GridSweeper(Sweeper):
-    """Hands the points to the launcher that was chosen."""
+class GridSweeper(Handing):
+    """See Sweep.grid."""
 
-    def __init__(self) -> None:
-        self.work: Any = None
-
-    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """See Sweeper."""
-        self.work = task_function
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         """See Sweeper; the arguments are in the work already."""
-        return self.work.grid(self.launcher)
+        self.work.grid(self.launcher)

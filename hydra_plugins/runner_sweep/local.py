@@ -27,13 +27,10 @@ class LocalLauncher(Launcher):
 
     def __init__(self, n_jobs: int | None, timeout_s: float | None, memory_mb: float | None) -> None:
         self.n_jobs, self.timeout_s, self.memory_mb = n_jobs, timeout_s, memory_mb
-        self.work: Any = None
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """See Launcher."""
-        self.work = task_function
+        """See Launcher; its options are all that it is asked for."""
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        """See Launcher; for sweepers that are not the runner's own."""
-        result: Sequence[JobReturn] = self.work.launched(self, job_overrides, initial_job_idx)
-        return result
+        """Never: the runner's own sweepers hand their plan to workers, and others are refused."""
+        raise RuntimeError("hydra/launcher=local is for hydra/sweeper=grid and search")

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.sweeper import Sweeper
+
+from runner.sweep.adapter import Handing
 
 
 @dataclass
@@ -27,20 +27,12 @@ class SearchSweeperConf:
 ConfigStore.instance().store(group="hydra/sweeper", name="search", node=SearchSweeperConf, provider="runner")
 
 
-class SearchSweeper(Sweeper):
-    """Hands what is searched to the launcher that was chosen."""
+class SearchSweeper(Handing):
+    """See Sweep.search."""
 
     def __init__(self, **options: Any) -> None:
         self.options = options
-        self.work: Any = None
 
-    def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
-        """See Sweeper."""
-        self.work = task_function
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
-
-    def sweep(self, arguments: list[str]) -> Any:
+    def sweep(self, arguments: list[str]) -> None:
         """See Sweeper; the arguments are in the work already."""
-        return self.work.search(self.launcher, self.options)
+        self.work.search(self.launcher, self.options)

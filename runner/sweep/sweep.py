@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -21,14 +22,13 @@ from runner.sweep.crew import Crew, Limits
 from runner.sweep.directory import FILE, begin, end, locked, place, read
 from runner.sweep.grid import Grid, grid
 from runner.sweep.options import SweepConfig
-from runner.sweep.plan import Job, Plan, thawed
+from runner.sweep.plan import Job, Plan, thawed, way_of
 from runner.sweep.pool import Pool, fair_threads
 from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
 from runner.sweep.source import Listed, Source
 from runner.sweep.view import View
 from runner.sweep.worker import Outcome
-from runner.task import Task
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -59,15 +59,15 @@ class Sweep:
     error: Exception | None = None
 
     def __call__(self, composed: DictConfig) -> None:
-        """A job of a launcher that is not the runner's own."""
-        raise NotImplementedError
+        """Hydra's name for a job; those of a sweep are run by its workers."""
+        raise ConfigError("hydra/sweeper  jobs are run by the runner's own sweepers")
 
     def grid(self, launcher: Any) -> None:
         """Every combination of the values given."""
         with self._carrying(), composer(self.also) as composing:
             points = grid(self.arguments, self.options)
             first = _checked(points.samples(), composing)
-            numbers = _numbers(first)
+            numbers = way_of(first).numbers
             chosen_metric([], numbers, self.options.metric)
             options = self.options
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
@@ -86,15 +86,13 @@ class Sweep:
         with self._carrying(), composer(self.also) as composing:
             if self.options.dry_run:
                 raise ConfigError("dry_run  lists a grid; a search draws its points when it runs")
-            try:
-                from runner.sweep import search, space
-            except ImportError as error:
-                raise ConfigError(
-                    f"hydra/sweeper=search  needs optuna: pip install 'runner[search]' ({error})"
-                ) from error
+            if importlib.util.find_spec("optuna") is None:
+                raise ConfigError("hydra/sweeper=search  needs optuna: pip install 'runner[search]'")
+            from runner.sweep import search, space
+
             options, drawn = search.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing)
-            numbers = _numbers(first)
+            numbers = way_of(first).numbers
             found = search.problems(options, numbers)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
             if found:
@@ -103,9 +101,8 @@ class Sweep:
             asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "when": self.options.when,
                      "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
             directory = self._place(first, list(drawn.drawn), asked)
-            chosen = replace(
-                self.options, metric=self.options.metric or aims[0].name, failed="skip"
-            )  # a trial has failed
+            # a trial that failed has failed: the study has counted it
+            chosen = replace(self.options, metric=self.options.metric or aims[0].name, failed="skip")
             limits = replace(_limits(launcher), budget_s=options.budget_s)
             work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
 
@@ -251,7 +248,7 @@ def show(options: SweepConfig) -> Iterator[str]:
         raise RecordError(f"{directory} has no jobs yet")
     goals = facts["asked"].get("goals")
     chosen = replace(options, metric=options.metric or (goals[0] if goals else None))
-    numbers = {**_numbers(thawed(first.config)), **COSTS}
+    numbers = {**way_of(thawed(first.config)).numbers, **COSTS}
     work = Work(directory, facts["asked"], chosen, Limits(), numbers)
     counts = ", ".join(f"{count} {name}" for name, count in facts.get("counts", {}).items() if count)
     yield f"{directory} · {facts['state']}{counts and f' · {counts}'}"
@@ -294,12 +291,6 @@ def _composed(plan: Plan, composing: Composer, number: int, overrides: list[str]
     return job
 
 
-def _numbers(config: Config) -> Mapping[str, bool]:
-    """What jobs are scored by, and whether a larger number is better."""
-    task = Task.build(config.task)
-    return (task.evaluate if config.evaluates else task.predict).numbers
-
-
 def _checked(points: Iterable[list[str]], composing: Composer) -> Config:
     """The first point's configuration; every value has been looked at once.
 
@@ -325,8 +316,6 @@ def _limits(launcher: Any) -> Limits:
     Raises:
         ConfigError: they break a law, or do not fit into memory.
     """
-    if not hasattr(launcher, "n_jobs"):
-        raise ConfigError(f"hydra/launcher  {type(launcher).__name__} is none of the runner's own; known: local")
     given = {name: getattr(launcher, name) for name in LAWFUL}
     found = [
         f"hydra.launcher.{name}  {name} > 0 must hold, but got {value}"

@@ -99,3 +99,34 @@ def test_options_of_a_sweep_are_told_from_those_of_its_jobs():
 def test_options_that_mean_nothing_are_refused(given, told):
     with pytest.raises(ConfigError, match=told):
         split([given])
+
+
+PLUGINS = {
+    "hydra/launcher=loky": "hydra/launcher=loky  is none of the runner's own; known: local",
+    "hydra/sweeper=basic": "hydra/sweeper=basic  is none of the runner's own; known: grid, search",
+    "hydra.launcher.njobs=2": "hydra.launcher.njobs  is no option of hydra/launcher=local; nearest: n_jobs",
+    "hydra.launcher.n_jobs=two": "hydra.launcher.n_jobs=two  Value 'two' of type 'str' could not be",
+    "hydra.launcher.n_jobs=0": "hydra.launcher.n_jobs  n_jobs > 0 must hold, but got 0",
+    "hydra.sweeper.n_trials=3": "hydra.sweeper.n_trials  is no option of hydra/sweeper=grid; hydra/sweeper=search has it",
+    "rerun=true": "rerun  is said of a sweep by sweep.done=redo",
+}
+
+
+@pytest.mark.parametrize("given", PLUGINS)
+def test_what_no_sweep_can_have_is_told(cli, given):
+    ended = cli("-m", given, "seed=1,2")
+    assert (ended.code, list(cli.home.iterdir())) == (2, []), ended.err
+    assert PLUGINS[given] in ended.err and "Traceback" not in ended.err
+
+
+def test_a_search_without_optuna_says_what_to_install(cli, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
+    ended = cli("-m", "hydra/sweeper=search", "seed=1,2")
+    assert ended.code == 2 and "hydra/sweeper=search  needs optuna: pip install 'runner[search]'" in ended.err
+
+
+def test_options_of_several_runs_ask_for_them(cli):
+    assert "sweep  add -m: these options are of several runs" in cli("seeds=3").err
