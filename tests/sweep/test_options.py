@@ -107,7 +107,7 @@ PLUGINS = {
     "hydra.launcher.njobs=2": "hydra.launcher.njobs  is no option of hydra/launcher=local; nearest: n_jobs",
     "hydra.launcher.n_jobs=two": "hydra.launcher.n_jobs=two  Value 'two' of type 'str' could not be",
     "hydra.launcher.n_jobs=0": "hydra.launcher.n_jobs  n_jobs > 0 must hold, but got 0",
-    "hydra.sweeper.n_trials=3": "hydra.sweeper.n_trials  is no option of hydra/sweeper=grid; hydra/sweeper=search has it",
+    "hydra.sweeper.n_trials=3": "hydra.sweeper.n_trials  is no option of hydra/sweeper=grid; hydra/sweeper=search has",
     "rerun=true": "rerun  is said of a sweep by sweep.done=redo",
 }
 
