@@ -137,3 +137,14 @@ def test_a_histogram_counts_every_row_once():
 @pytest.mark.parametrize("bins", [{0: 1}, {12160: 1}, {0: 1, 12160: 1}, {-400: 5, -399: 2}])
 def test_a_histogram_of_any_range_can_be_drawn(bins):
     assert "<rect" in histogram("p", bins, per_decade=40)
+
+
+@pytest.mark.parametrize("look", ["first", "second", "third", "fourth", "fifth", "plain"])
+def test_the_colour_of_a_line_comes_after_what_all_lines_have(look):
+    """Rules of one weight: the later one counts."""
+    from pathlib import Path
+
+    import runner.report
+
+    style = (Path(runner.report.__file__).parent / "style.css").read_text()
+    assert style.index("path.line {") < style.index(f"path.{look}")
