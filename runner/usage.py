@@ -21,7 +21,7 @@ Examples
   python -m runner checkpoint=pretrained checkpoint.name_or_path=gpt2 data=files data.path=prompts.txt
   python -m runner mode=evaluate data=poems_small            perplexity, bits per byte, accuracy
   python -m runner train=full data=poems_small train.max_steps=100
-  python -m runner -m decode=greedy,beam seed=0,1            every combination, one after the other
+  python -m runner -m decode=greedy,beam seed=0,1            every combination; see the README for searches
 
 Options
   --cfg job            show the configuration instead of running it; lists every key

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,8 +133,8 @@ class Search:
         elif outcome.state != "done" or missing:
             self.study.tell(job.number, state=TrialState.FAIL)
         else:
-            if self.options.constraints:
-                self._trial(job).set_user_attr("constraints", conditions(self.options.constraints, numbers))
+            for text, missed in conditions(self.options.constraints, numbers).items():
+                self._trial(job).set_constraint(text, missed)
             self._trial(job).set_user_attr("directory", outcome.directory)
             self.study.tell(job.number, [numbers[goal.name] for goal in self.goals])
             self._write_best()
@@ -216,12 +217,9 @@ def sampler(options: SearchConfig, space: Space, number: int) -> BaseSampler:
     import optuna
 
     made = zlib.crc32(f"{options.seed}/{number}".encode())
-    constrained: Any = {"constraints_func": _constraints} if options.constraints else {}
     kinds: dict[str, Callable[[], BaseSampler]] = {
-        "tpe": lambda: optuna.samplers.TPESampler(
-            seed=made, n_startup_trials=options.startup, constant_liar=True, **constrained
-        ),
-        "gp": lambda: optuna.samplers.GPSampler(seed=made, n_startup_trials=options.startup, **constrained),
+        "tpe": lambda: optuna.samplers.TPESampler(seed=made, n_startup_trials=options.startup, constant_liar=True),
+        "gp": lambda: optuna.samplers.GPSampler(seed=made, n_startup_trials=options.startup),
         "cmaes": lambda: optuna.samplers.CmaEsSampler(
             seed=made, n_startup_trials=options.startup, warn_independent_sampling=False
         ),
@@ -230,9 +228,11 @@ def sampler(options: SearchConfig, space: Space, number: int) -> BaseSampler:
             seed=options.seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False
         ),
         "grid": lambda: _grid(space.all_values(), options.seed),
-        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=made, **constrained),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=made),
     }
-    return kinds[options.sampler]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return kinds[options.sampler]()
 
 
 def problems(options: SearchConfig, numbers: Mapping[str, bool]) -> list[str]:
@@ -277,14 +277,14 @@ def goals(options: SearchConfig, numbers: Mapping[str, bool]) -> list[Goal]:
     return [Goal(name, known[name]) for name in names]
 
 
-def conditions(texts: Sequence[str], numbers: Mapping[str, float]) -> list[float]:
+def conditions(texts: Sequence[str], numbers: Mapping[str, float]) -> dict[str, float]:
     """How far each condition is from being met: at most 0 where it is."""
-    found = []
+    found = {}
     for text in texts:
         condition = _condition(text)
         assert condition is not None
         name, relation, bound = condition
-        found.append(CONDITIONS[relation](numbers[name], bound) if name in numbers else float("inf"))
+        found[text] = CONDITIONS[relation](numbers[name], bound) if name in numbers else float("inf")
     return found
 
 
@@ -297,11 +297,6 @@ def _condition(text: str) -> tuple[str, str, float] | None:
             except ValueError:
                 return None
     return None
-
-
-def _constraints(trial: Any) -> Sequence[float]:
-    found: Sequence[float] = trial.user_attrs.get("constraints", [1.0])
-    return found
 
 
 def _storage(options: SearchConfig, directory: Path) -> Any:
@@ -325,7 +320,9 @@ def _pruner(options: SearchConfig) -> BasePruner:
         "halving": optuna.pruners.SuccessiveHalvingPruner,
         "wilcoxon": lambda: optuna.pruners.WilcoxonPruner(p_threshold=0.1),
     }
-    return kinds[options.pruner]()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return kinds[options.pruner]()
 
 
 def _grid(values: Mapping[str, Sequence[Any]], seed: int) -> BaseSampler:

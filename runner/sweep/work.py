@@ -1,0 +1,115 @@
+"""A plan that is worked off in its directory, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED
+from runner.record import now
+from runner.report.markup import duration
+from runner.stop import Stop, stop_on_signals
+from runner.sweep.board import chosen_metric, entries, leaderboard
+from runner.sweep.crew import Crew, Limits
+from runner.sweep.directory import FILE, begin, end, locked, read
+from runner.sweep.options import SweepConfig
+from runner.sweep.plan import Plan
+from runner.sweep.pool import Pool, fair_threads
+from runner.sweep.results import lines, write
+from runner.sweep.runs import Runs
+from runner.sweep.source import Source
+from runner.sweep.view import View
+from runner.sweep.worker import Outcome
+
+Opening = Callable[[Plan, Mapping[str, Any]], Source]  # of a plan as far as it stands, and what sweep.json says
+
+
+@dataclass
+class Work:
+    """A plan that is worked off in its directory.
+
+    Fields:
+        asked: what determines which jobs there are.
+        numbers: of the jobs' task, and whether a larger one is better.
+        plugins: the overrides that chose a sweeper and a launcher.
+        once: what stays as it was when the sweep was planned.
+    """
+
+    directory: Path
+    asked: Mapping[str, Any]
+    options: SweepConfig
+    limits: Limits
+    numbers: Mapping[str, bool]
+    plugins: Sequence[str] = ()
+    once: Mapping[str, Any] = field(default_factory=dict)
+    view: View = field(default_factory=View)
+
+    def done(self, source: Opening, watched: str | None = None) -> int:
+        """The exit code.
+
+        Args:
+            source: called with the plan, as far as it stands, and with what sweep.json says.
+            watched: the number that the source wants to know while a job is under way.
+        """
+        self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
+            iter(self.numbers.items()), None
+        )
+        if self.options.dry_run:
+            for line in self._listed(source):
+                self.view.say(line)
+            return DONE
+        with locked(self.directory), stop_on_signals(Stop(), self.view.say) as stop:
+            this = {"plugins": list(self.plugins), "done": self.options.done}
+            facts, told = begin(self.directory, self.asked, self.once, this)
+            plan = Plan(self.directory)
+            plan.mend()
+            runs = Runs(self.options, facts["began"], prunes=watched is not None)
+            pool = Pool(self.directory / "workers.log", fair_threads(self.limits.workers))
+            given = source(plan, facts)
+            for line in (self._header(given.total, facts), *told):
+                self.view.say(line)
+            crew = Crew(given, self.options, self.limits, pool, runs, self.view, stop, watched)
+            with closing(plan), closing(self.view):
+                crew.work()
+            code = _code(crew, stop)
+            state = {DONE: "done", FAILED: "failed"}.get(code, "stopped")
+            end(self.directory, facts, state=state, counts=crew.counts)
+            for line in (crew.given_up, self.view.progress(crew), "", *self.results(plan, facts["began"])):
+                self.view.say(line)
+        return code
+
+    def results(self, plan: Plan, since: str) -> Iterator[str]:
+        """Lines of the leaderboard and the failures; they are written to the directory, too."""
+        found = list(entries(plan, Runs(self.options, since)))
+        metric = chosen_metric(found, self.numbers, self.options.metric)
+        places = leaderboard(found, *metric) if metric else []
+        yield from lines(places, metric[0] if metric else None, found)
+        yield f"{self.directory}        {'  '.join(write(self.directory, found, places))}"
+
+    def _listed(self, source: Opening) -> Iterator[str]:
+        """What would be done, and how long about, from what is there; nothing is written."""
+        facts = {**self.once, **(read(self.directory) if (self.directory / FILE).exists() else {"began": now()})}
+        plan = Plan(self.directory, writes=False)
+        given, runs = source(plan, facts), Runs(self.options, facts["began"])
+        seconds, left = [], 0
+        while (job := given.next()) is not None:
+            known = Outcome("failed", error=job.error) if job.error else runs.told(job)
+            seconds += [known.seconds] if known is not None and known.state == "done" else []
+            left += known is None
+            yield f"{'to do' if known is None else known.state:<7} {job.told}{f': {job.error}' if job.error else ''}"
+        each = sum(seconds) / len(seconds) if seconds else 0.0
+        yield f"{left:,} to do{f', about {duration(each * left / self.limits.workers)}' if each and left else ''}"
+
+    def _header(self, total: int, facts: Mapping[str, Any]) -> str:
+        workers = self.limits.workers
+        frozen = f" · frozen at commit {facts['commit'][:8]}" if facts.get("commit") else ""
+        return f"{total:,} run{'s' * (total != 1)} · {workers} worker{'s' * (workers != 1)} · {self.directory}{frozen}"
+
+
+def _code(crew: Crew, stop: Stop) -> int:
+    if stop:
+        return INTERRUPTED if stop.interrupted else STOPPED
+    return FAILED if crew.counts["failed"] else DONE
