@@ -82,8 +82,14 @@ def _row(at: int, places: Sequence[Place]) -> list[str]:
     place = places[at]
     values = said(place.entries[0])
     interval = "" if place.low is None else f" [{number(place.low)}, {number(place.high)}]"
-    told = [values.get(key, "") for key in _keys(places)]
+    told = [_short(values.get(key, "")) for key in _keys(places)]
     return [f"{at + 1}", f"{number(place.value)}{interval}", *told, _remark(at, places)]
+
+
+def _short(value: str) -> str:
+    """A number that was drawn, in four digits; the files have all of them."""
+    head, dot, digits = value.partition(".")
+    return f"{float(value):.4g}" if dot and len(digits) > 6 and head.lstrip("-").isdecimal() else value
 
 
 def _remark(at: int, places: Sequence[Place]) -> str:

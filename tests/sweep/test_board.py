@@ -12,6 +12,7 @@ from runner.metrics.likelihood import Likelihood
 from runner.sweep.board import Entry, leaderboard
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job
+from runner.sweep.results import _short
 from runner.types import Estimate
 
 
@@ -122,3 +123,9 @@ def test_the_files_of_a_sweep_hold_every_job(cli, common):
         metrics = json.loads((cli.home / row["directory"] / "metrics.json").read_text())
         assert float(row["well_formed"]) == other["well_formed"] == metrics["well_formed"]["value"]
         assert row["state"] == other["state"] == "done"
+
+
+@pytest.mark.parametrize(("value", "shown"), [("0.0008060183292353007", "0.000806"), ("8.237074995534228e-05", "8.237e-05"),
+                                              ("0.25", "0.25"), ("v1.23456789x", "v1.23456789x"), ("", "")])  # fmt: skip
+def test_numbers_that_were_drawn_are_shown_in_four_digits(value, shown):
+    assert _short(value) == shown
