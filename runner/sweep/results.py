@@ -88,8 +88,10 @@ def _row(at: int, places: Sequence[Place]) -> list[str]:
 
 def _short(value: str) -> str:
     """A number that was drawn, in four digits; the files have all of them."""
-    head, dot, digits = value.partition(".")
-    return f"{float(value):.4g}" if dot and len(digits) > 6 and head.lstrip("-").isdecimal() else value
+    try:
+        return f"{float(value):.4g}" if len(value.partition(".")[2]) > 6 else value
+    except ValueError:
+        return value
 
 
 def _remark(at: int, places: Sequence[Place]) -> str:
