@@ -17,14 +17,15 @@ from runner.sweep.crew import Crew, Limits
 from runner.sweep.directory import FILE, begin, end, locked, read
 from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Plan
-from runner.sweep.pool import Pool, fair_threads
 from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
 from runner.sweep.source import Source
 from runner.sweep.view import View
 from runner.sweep.worker import Outcome
+from runner.sweep.workers import Pool
 
 Opening = Callable[[Plan, Mapping[str, Any]], Source]  # of a plan as far as it stands, and what sweep.json says
+Hiring = Callable[[Path, int, Limits, int], Pool]  # of a directory, the number of the attempt, limits, jobs
 
 
 @dataclass
@@ -47,11 +48,12 @@ class Work:
     once: Mapping[str, Any] = field(default_factory=dict)
     view: View = field(default_factory=View)
 
-    def done(self, source: Opening, watched: str | None = None) -> int:
+    def done(self, source: Opening, pool: Hiring, watched: str | None = None) -> int:
         """The exit code.
 
         Args:
             source: called with the plan, as far as it stands, and with what sweep.json says.
+            pool: of workers.
             watched: the number that the source wants to know while a job is under way.
         """
         self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
@@ -67,11 +69,11 @@ class Work:
             plan = Plan(self.directory)
             plan.mend()
             runs = Runs(self.options, facts["began"], prunes=watched is not None)
-            pool = Pool(self.directory / "workers.log", fair_threads(self.limits.workers))
             given = source(plan, facts)
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)
-            crew = Crew(given, self.options, self.limits, pool, runs, self.view, stop, watched)
+            hired = pool(self.directory, facts["attempt"], self.limits, given.total)
+            crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched)
             with closing(plan), closing(self.view):
                 crew.work()
             code = _code(crew, stop)
