@@ -88,8 +88,17 @@ class Launcher:
             config.hydra.sweep.dir, config.hydra.sweep.subdir = str(directory.absolute() / "launcher"), "."
             if "n_jobs" in config.hydra.launcher:
                 config.hydra.launcher.n_jobs = count
+            if "ray" in config.hydra.launcher:
+                _for_ray(config.hydra.launcher.ray.init)
         context = HydraContext(Fixed(config), self.context.callbacks)  # type: ignore[arg-type]
         return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=host, config=config)
+
+
+def _for_ray(init: DictConfig) -> None:
+    """What ray.init needs beside what was said, in place: a cluster that is there refuses the launcher's default."""
+    if init.get("address") or "RAY_ADDRESS" in os.environ:
+        init.setdefault("object_store_memory", None)
+    init.setdefault("logging_level", "error")
 
 
 @dataclass
