@@ -10,7 +10,7 @@ from runner.sweep.adapter import Handing
 
 @dataclass
 class SearchSweeperConf:
-    """Options of hydra.sweeper; see runner.sweep.search.SearchConfig."""
+    """Options of hydra.sweeper; see runner.sweep.aims.SearchConfig."""
 
     _target_: str = "hydra_plugins.runner_sweep.search.SearchSweeper"
     n_trials: int = 20  # points in all

@@ -81,31 +81,31 @@ class Sweep:
                 raise ConfigError("dry_run  lists a grid; a search draws its points when it runs")
             if importlib.util.find_spec("optuna") is None:
                 raise ConfigError("hydra/sweeper=search  needs optuna: pip install 'runner[search]'")
-            from runner.sweep import search, space
+            from runner.sweep import aims, search, space
 
-            options, drawn = search.asked(given), space.space(self.arguments, self.options.when)
+            options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing)
             numbers = way_of(first).numbers
-            found = search.problems(options, numbers)
+            found = aims.problems(options, numbers)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
             if found:
                 raise ConfigError(found)
-            aims = search.goals(options, numbers)
-            asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "when": self.options.when,
+            goals = aims.goals(options, numbers)
+            asked = {"command": [*self.arguments], "goals": [goal.name for goal in goals], "when": self.options.when,
                      "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
             directory = self._place(first, list(drawn.drawn), asked)
             # a trial that failed has failed: the study has counted it
-            chosen = replace(self.options, metric=self.options.metric or aims[0].name, failed="skip")
+            chosen = replace(self.options, metric=self.options.metric or goals[0].name, failed="skip")
             limits = replace(_limits(launcher), budget_s=options.budget_s)
             work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
 
             def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
-                study = search.opened(options, aims, drawn, directory)
+                study = search.opened(options, goals, drawn, directory)
                 begun = {job.number: job for job in plan}
                 composed = partial(_composed, plan, composing)
-                return search.Search(options, drawn, aims, study, directory, composed, begun)
+                return search.Search(options, drawn, goals, study, directory, composed, begun)
 
-            self.code = work.done(source, watched=aims[0].name if options.pruner else None)
+            self.code = work.done(source, watched=goals[0].name if options.pruner else None)
 
     def _of_grids(self) -> list[str]:
         """Options that mean nothing to a search."""
