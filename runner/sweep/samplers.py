@@ -31,9 +31,7 @@ def sampler(options: SearchConfig, space: Space, number: int) -> BaseSampler:
             seed=made, n_startup_trials=options.startup, warn_independent_sampling=False
         ),
         "random": lambda: optuna.samplers.RandomSampler(seed=made),
-        "qmc": lambda: optuna.samplers.QMCSampler(
-            seed=options.seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False
-        ),
+        "qmc": lambda: _qmc(space, options.seed, number),
         "grid": lambda: _grid(space.all_values(), options.seed),
         "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=made),
     }
@@ -67,3 +65,18 @@ def _grid(values: Mapping[str, Sequence[Any]], seed: int) -> BaseSampler:
             """The search ends by itself when all points have been asked for: the library's own end is for its loop."""
 
     return Once(values, seed=seed)
+
+
+def _qmc(space: Space, seed: int, number: int) -> BaseSampler:
+    """The point of a trial's number in a Sobol sequence; the library counts by itself, and two hosts to the same."""
+    from optuna.samplers import QMCSampler
+
+    class Numbered(QMCSampler):
+        def infer_relative_search_space(self, *_: Any) -> dict[str, Any]:
+            """Known from the first trial on."""
+            return dict(space.drawn)
+
+        def _find_sample_id(self, *_: Any) -> int:
+            return number
+
+    return Numbered(seed=seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False)

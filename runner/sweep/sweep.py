@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from runner.compose import PLUGINS, Composer, composer
 from runner.config import Config
 from runner.errors import DONE, ConfigError, RecordError
+from runner.record import disk_error
 from runner.sweep.board import COSTS, chosen_metric
 from runner.sweep.crew import Limits
 from runner.sweep.directory import place, read
@@ -81,7 +83,7 @@ class Sweep:
                 raise ConfigError("dry_run  lists a grid; a search draws its points when it runs")
             if importlib.util.find_spec("optuna") is None:
                 raise ConfigError("hydra/sweeper=search  needs optuna: pip install 'runner[search]'")
-            from runner.sweep import aims, search, space
+            from runner.sweep import aims, search, space, storage
 
             options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing)
@@ -97,13 +99,16 @@ class Sweep:
             # a trial that failed has failed: the study has counted it
             chosen = replace(self.options, metric=self.options.metric or goals[0].name, failed="skip")
             limits = replace(_limits(launcher), budget_s=options.budget_s)
-            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
+            kept = storage.storage(options.storage, directory)
+            once = {"owner": f"{socket.gethostname()}:{directory.absolute()}"}
+            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins, once)
 
             def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
-                study = search.opened(options, goals, drawn, directory)
+                study = search.opened(options, goals, drawn, kept, directory.name)
                 begun = {job.number: job for job in plan}
                 composed = partial(_composed, plan, composing)
-                return search.Search(options, drawn, goals, study, directory, composed, begun)
+                owner = facts["owner"]  # as it was when the sweep was begun: its directory may be on another host now
+                return search.Search(options, drawn, goals, kept, study, owner, directory, composed, begun)
 
             self.code = work.done(source, watched=goals[0].name if options.pruner else None)
 
@@ -123,6 +128,8 @@ class Sweep:
         """Errors past Hydra, which would print a traceback of them."""
         try:
             yield
+        except OSError as error:
+            self.error = disk_error(error, Path(error.filename or ".").absolute().parent) or error
         except Exception as error:
             self.error = error
 
