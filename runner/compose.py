@@ -27,7 +27,7 @@ from runner.config import Config, freeze
 from runner.errors import ConfigError, nearest
 from runner.grammar import FREE_FORM, prepared, quoted
 from runner.guard import check_folder, environment, hydra_problems
-from runner.secret import secret_problem
+from runner.secret import secret_problem, url_problem
 from runner.usage import choices, config_dir
 
 OWN = {"hydra/sweeper": ("grid", "search"), "hydra/launcher": ("local",)}  # the first of each unless another is chosen
@@ -82,6 +82,7 @@ def compose_plugins(plugins: Sequence[str], also: str | None = None) -> None:
         for group, name in chosen.items()
         if name not in OWN[group]
     ]
+    found += [problem for text in plugins if (problem := url_problem(*text.partition("=")[::2]))]
     if found:
         raise ConfigError(found)
     with composer(also) as composing:  # where Hydra has found its plugins
