@@ -347,6 +347,9 @@ def test_points_do_not_depend_on_who_is_first(tmp_path):
             whole.sampler = made(alone, hosts[0].search.space, number)
             expected.append(whole.ask(dict(hosts[0].search.space.drawn)).params)
         assert [earlier, later] == expected
+        assert (
+            sampler == "random" or earlier["b"] != later["b"]
+        )  # of two points of a Sobol sequence one is in each half
 
 
 def test_a_trial_of_another_host_is_left_alone(tmp_path):
