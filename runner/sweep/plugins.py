@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from runner.compose import composer
 from runner.errors import ConfigError, nearest
+from runner.secret import url_problem
 from runner.sweep.options import value_of
 
 LAUNCHER, SWEEPER = "hydra/launcher", "hydra/sweeper"
@@ -43,7 +44,10 @@ def chosen(plugins: Sequence[str], also: str | None = None) -> tuple[list[str], 
     if names[LAUNCHER] == "submitit":
         names[LAUNCHER] = "submitit_slurm" if shutil.which("sbatch") else "submitit_local"
         given[LAUNCHER] = f"{LAUNCHER}={names[LAUNCHER]}"
-    if found := [problem for group, name in names.items() if (problem := _missing(group, name))]:
+    found = [problem for group, name in names.items() if (problem := _missing(group, name))]
+    for key, text in given.items():
+        found += [problem] if (problem := url_problem(key, text.partition("=")[2])) else []
+    if found:
         raise ConfigError(found)
     limits = {name: given.pop(f"hydra.launcher.{name}", None) for name in ANY}
     with composer(also) as composing:  # where Hydra has found its plugins

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from runner.compose import Composer, composer
 from runner.config import Config
 from runner.errors import DONE, ConfigError, RecordError
+from runner.record import disk_error
 from runner.sweep.board import COSTS, chosen_metric
 from runner.sweep.crew import Limits
 from runner.sweep.directory import place, read
@@ -84,31 +86,34 @@ class Sweep:
                 raise ConfigError("dry_run  lists a grid; a search draws its points when it runs")
             if importlib.util.find_spec("optuna") is None:
                 raise ConfigError("hydra/sweeper=search  needs optuna: pip install 'runner[search]'")
-            from runner.sweep import search, space
+            from runner.sweep import aims, search, space, storage
 
-            options, drawn = search.asked(given), space.space(self.arguments, self.options.when)
+            options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing)
             numbers = way_of(first).numbers
-            found = search.problems(options, numbers)
+            found = aims.problems(options, numbers)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
             if found:
                 raise ConfigError(found)
-            aims = search.goals(options, numbers)
-            asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "when": self.options.when,
+            goals = aims.goals(options, numbers)
+            asked = {"command": [*self.arguments], "goals": [goal.name for goal in goals], "when": self.options.when,
                      "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
             directory = self._place(first, list(drawn.drawn), asked)
             # a trial that failed has failed: the study has counted it
-            chosen = replace(self.options, metric=self.options.metric or aims[0].name, failed="skip")
+            chosen = replace(self.options, metric=self.options.metric or goals[0].name, failed="skip")
             limits = replace(launcher.limits(self.limits), budget_s=options.budget_s)
-            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
+            kept = storage.storage(options.storage, directory)
+            once = {"owner": f"{socket.gethostname()}:{directory.absolute()}"}
+            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins, once)
 
             def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
-                study = search.opened(options, aims, drawn, directory)
+                study = search.opened(options, goals, drawn, kept, directory.name)
                 begun = {job.number: job for job in plan}
                 composed = partial(_composed, plan, composing)
-                return search.Search(options, drawn, aims, study, directory, composed, begun)
+                owner = facts["owner"]  # as it was when the sweep was begun: its directory may be on another host now
+                return search.Search(options, drawn, goals, kept, study, owner, directory, composed, begun)
 
-            self.code = work.done(source, launcher.pool, aims[0].name if options.pruner else None)
+            self.code = work.done(source, launcher.pool, goals[0].name if options.pruner else None)
 
     def _of_grids(self) -> list[str]:
         """Options that mean nothing to a search."""
@@ -126,6 +131,8 @@ class Sweep:
         """Errors past Hydra, which would print a traceback of them."""
         try:
             yield
+        except OSError as error:
+            self.error = disk_error(error, Path(error.filename or ".").absolute().parent) or error
         except Exception as error:
             self.error = error
 

@@ -64,7 +64,7 @@ def network():
         yield []  # only root may have one; the token keeps others out
         return
     holder = subprocess.Popen(["unshare", "-n", sys.executable, "-c", LOOPBACK, "sleep", "600"])
-    until(lambda: "sleep" in command(holder.pid).split()[0], 10)
+    until(lambda: command(holder.pid).startswith("sleep "), 10)
     yield ["nsenter", "-t", str(holder.pid), "-n"]
     holder.kill()
     holder.wait()
