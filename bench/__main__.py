@@ -8,7 +8,7 @@ from pathlib import Path
 from bench import measure
 
 NAMES = ("startup", "generation", "large", "scoring", "training", "memory", "encoding", "choices", "finetuning", "rows")
-OTHERS = ("accuracy",)  # hours: only when asked for by name
+OTHERS = ("accuracy", "pruning")  # hours: only when asked for by name
 
 
 def main() -> None:
