@@ -67,7 +67,7 @@ def tuning(quick: bool) -> Kind:
     return Kind(
         "MiniLM on SST-2", "accuracy", 3 if quick else 12, "halving", ("median", "hyperband"),
         ("task=sequence_classification", "checkpoint=pretrained", f"checkpoint.name_or_path={encoder()}", "data=files",
-         f"data.path={folder}", "train=full", "train.metric=accuracy", "train.save_every=1000",
+         f"data.path={folder}", "train=full", "train.metric=accuracy", "train.save_every=1200",
          *(short if quick else ("train.max_steps=24", "train.evaluate_every=3")),
          "train.learning_rate=tag(log,interval(1e-6,3e-3))", "train.batch_size=8,16",
          "train.warmup_share=interval(0.0,0.3)"),
