@@ -7,8 +7,11 @@ from pathlib import Path
 
 from bench import measure
 
-NAMES = ("startup", "generation", "large", "scoring", "training", "memory", "encoding", "choices", "finetuning", "rows")
-OTHERS = ("accuracy",)  # hours: only when asked for by name
+NAMES = (
+    "startup", "generation", "large", "scoring", "training", "memory", "encoding", "choices", "finetuning", "rows",
+    "sweeps", "plans",
+)  # fmt: skip
+OTHERS = ("accuracy", "pruning", "kills")  # hours: only when asked for by name
 
 
 def main() -> None:

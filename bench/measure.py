@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import re
@@ -10,10 +11,12 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
+PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,38 @@ def cpu_of(command: Sequence[str], **options: object) -> tuple[float, float, int
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return cpu, time.perf_counter() - start, done.returncode
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a command took, with every process below it; `peak_mb` is of the first process alone, resident MiB."""
+
+    cpu_s: float
+    wall_s: float
+    code: int
+    peak_mb: float
+
+
+def spent(command: Sequence[str], log: Path | None = None, **options: object) -> Spent:
+    """Run a command to the end of its last process: workers of a sweep may outlive the process that asked for them.
+
+    Args:
+        command: with its arguments.
+        log: what it prints is added there; None: nowhere.
+        options: of Popen.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans become children of this process
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    with Path(log or os.devnull).open("a") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]
+        _, status, usage = os.wait4(process.pid, 0)
+    wall, process.returncode = time.perf_counter() - start, os.waitstatus_to_exitcode(status)
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Spent(cpu, wall, process.returncode, usage.ru_maxrss / 1024)
 
 
 def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:

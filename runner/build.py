@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from types import UnionType
 from typing import Any, Protocol, Union, get_args, get_origin, get_type_hints
 
@@ -107,7 +108,7 @@ def _working_directory_importable(package: str) -> Iterator[None]:
 def wrong_types(found: type, options: Mapping[str, Any], where: str) -> Iterator[str]:
     """Fields of a simple type that were given another one."""
     try:
-        hints = get_type_hints(found)
+        hints = _hints(found)
     except NameError:  # names imported for type checkers only
         return
     for key, value in options.items():
@@ -131,8 +132,18 @@ def _wrong_methods(made: Any, kind: type) -> Iterator[str]:
         if not callable(given):
             yield f"it lacks {name}"
             continue
-        expected = list(inspect.signature(method).parameters)[1:]
-        takes = list(inspect.signature(given).parameters.values())
+        expected = [one.name for one in _parameters(method)[1:]]
+        takes = _parameters(given.__func__)[1:] if inspect.ismethod(given) else _parameters(given)
         further = [one for one in takes[len(expected) :] if one.default is one.empty and one.kind not in VARIADIC]
         if [one.name for one in takes[: len(expected)]] != expected or further:
             yield f"{name}({', '.join(one.name for one in takes)}) must take ({', '.join(expected)})"
+
+
+@lru_cache(maxsize=1024)  # a sweep builds the same classes for each of its jobs
+def _hints(found: type) -> dict[str, Any]:
+    return get_type_hints(found)
+
+
+@lru_cache(maxsize=1024)
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    return list(inspect.signature(function).parameters.values())

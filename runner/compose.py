@@ -6,7 +6,7 @@ import copy
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -23,7 +23,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from runner.config import Config, freeze
+from runner.config import Config, checked, freeze
 from runner.errors import ConfigError, nearest
 from runner.grammar import FREE_FORM, prepared, quoted
 from runner.guard import check_folder, environment, hydra_problems
@@ -94,6 +94,7 @@ class Composer:
     folders: list[Path]
     known: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)  # their choices
+    like: dict[tuple[str, ...], Config] = field(default_factory=dict)  # by what was chosen, and the keys with values
 
     def __call__(self, overrides: Sequence[str], plugins: Sequence[str] = ()) -> DictConfig:
         """The configuration; raises ConfigError with every problem."""
@@ -113,10 +114,27 @@ class Composer:
         if found or None in before or any(override.is_delete() for override in values):
             return freeze(self(overrides))
         try:
-            return freeze(self._laid(base, values, found))
+            return self._like(self._laid(base, values, found), groups, [override.key_or_group for override in values])
         finally:
             for parent, last, raw in (place for place in reversed(before) if place):
                 parent[last] = raw
+
+    def _like(self, laid: DictConfig, groups: list[str], keys: list[str]) -> Config:
+        """What is laid, checked: only the values differ from those of the last one with these groups and keys."""
+        key = (*groups, *keys)
+        places = [(OmegaConf.select(laid, path) if path else laid, last) for path, _, last in
+                  (name.rpartition(".") for name in keys)]  # fmt: skip
+        plainly = not any(OmegaConf.is_interpolation(parent, last) for parent, last in places)
+        if plainly and key in self.like:
+            made = self.like[key]
+            for name, (parent, last) in zip(keys, places, strict=True):
+                value = parent[last]
+                made = _exchanged(made, name, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+            return checked(made)
+        made = freeze(laid)
+        if "${" not in repr(laid):  # no value hangs on another one
+            self.like[key] = made
+        return made
 
     def _parts(self, overrides: Sequence[str]) -> tuple[list[str], list[Override], list[str]]:
         """The choices of groups, the values, and what is wrong with either."""
@@ -257,6 +275,14 @@ def _leaf(base: DictConfig, key: str) -> tuple[DictConfig, str, Any] | None:
     if OmegaConf.is_interpolation(node, last) or OmegaConf.is_missing(node, last) or OmegaConf.is_config(node[last]):
         return None
     return node, last, node[last]
+
+
+def _exchanged(holder: Any, key: str, value: Any) -> Any:
+    """A copy with another value at that place; all else is shared."""
+    name, _, rest = key.partition(".")
+    if is_dataclass(holder) and not isinstance(holder, type):
+        return replace(holder, **{name: _exchanged(getattr(holder, name), rest, value) if rest else value})
+    return {**holder, name: _exchanged(holder[name], rest, value) if rest else value}
 
 
 def _exists(base: DictConfig, key: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,7 @@ def way_of(config: Config) -> Way:
 
 def group(config: Config) -> str:
     """What a worker keeps from one job to the next: jobs with the same text share it. Training shares nothing."""
-    parts = (asdict(config.checkpoint), asdict(config.data), config.task.auto_class, asdict(config.engine))
+    parts = (plain(config.checkpoint), plain(config.data), config.task.auto_class, plain(config.engine))
     return json.dumps([config.trains, *parts], sort_keys=True, default=str)
 
 
@@ -126,7 +126,7 @@ class Plan:
 
     def append(self, job: Job) -> None:
         """One more job."""
-        self._write(asdict(job))
+        self._write(vars(job))
         self._counted(job)
 
     def end(self, points: int) -> None:

@@ -133,3 +133,29 @@ def test_a_dictionary_may_be_given_where_there_is_none():
         compose(["checkpoint.tokenizer=x", "checkpoint.architecture={model_type: gpt2, a: {b: [1, 'x y']}}"])
     )
     assert config.checkpoint.architecture == {"model_type": "gpt2", "a": {"b": [1, "x y"]}}
+
+
+@pytest.mark.parametrize("values", [
+    ("decode.temperature=0.5", "decode.temperature=0.7"),
+    ("data.prompts=[春]", "data.prompts=[江,花]"),
+    ("name=one", "name=${task.name}", "name=three"),
+    ("output_dir=${task.name}", "output_dir=b"),
+    ("checkpoint.architecture=null", "checkpoint.architecture={model_type: gpt2}"),
+    ("task.predict.encode.open=true", "task.predict.encode.open=false"),
+    ("decode.top_k=5", "decode.top_k=null", "decode.top_k=6"),
+])  # fmt: skip
+def test_the_next_values_of_the_same_keys_come_to_what_they_do_alone(values):
+    beside = ["checkpoint.tokenizer=x", "seed=3"]
+    with composer(None) as composing:
+        for value in [*values, *values]:
+            found = composing.config([*beside, value])
+            assert found == freeze(compose([*beside, value])), value
+
+
+def test_the_next_values_of_the_same_keys_are_checked_as_the_first_are():
+    with composer(None) as composing:
+        composing.config(["decode.top_p=0.5", "train.epochs=1"])
+        for wrong in ("decode.top_p=2", "decode.top_p=x", "decode.top_p=hf_abcdefghijk"):
+            with pytest.raises(ConfigError, match=r"decode\.top_p"):
+                composing.config([wrong, "train.epochs=1"])
+        assert composing.config(["decode.top_p=0.25", "train.epochs=1"]).decode.top_p == 0.25

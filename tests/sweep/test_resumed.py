@@ -67,6 +67,27 @@ def test_a_sweep_killed_again_and_again_comes_to_what_an_uninterrupted_one_does(
     assert len(plan) == 25 and plan[-1] == {"jobs": 24, "points": 24}
 
 
+def test_a_sweep_killed_half_way_skips_what_is_done_and_runs_the_rest(cli, spawn, common):
+    """Sixty jobs; bench/plans.py does it with a thousand, and measures how soon the next one begins."""
+    arguments = ("-m", *common, "decode.do_sample=true", "seed=range(0,60)", "hydra.launcher.n_jobs=1")
+    process, done = spawn(*arguments, cwd=cli.home), 0
+    for line in process.stdout:
+        done += line.startswith("done ")
+        if done == 30:
+            break
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    time.sleep(1.0)
+    before = {path: path.stat().st_mtime_ns for path in cli.home.glob("outputs/*/*/status.json")
+              if json.loads(path.read_text())["state"] == "done"}  # fmt: skip
+    ended = cli(*arguments)
+    assert ended.code == 0 and "60 of 60 done" in ended.out, ended.out + ended.err
+    assert 30 <= len(before) < 60 and all(path.stat().st_mtime_ns == when for path, when in before.items())
+    counts = json.loads(next(cli.home.glob("outputs/sweeps/*/sweep.json")).read_text())["counts"]
+    assert counts == {"done": 60 - len(before), "skipped": len(before), "pruned": 0, "failed": 0, "stopped": 0}
+    assert sum(line.startswith("done ") for line in ended.out.splitlines()) == 60 - len(before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])
 def test_a_stopped_sweep_leaves_nothing_behind_and_goes_on(cli, spawn, sweep, number, code):
     process = spawn(*sweep, cwd=cli.home)
