@@ -45,8 +45,7 @@ def chosen(plugins: Sequence[str], also: str | None = None) -> tuple[list[str], 
         names[LAUNCHER] = "submitit_slurm" if shutil.which("sbatch") else "submitit_local"
         given[LAUNCHER] = f"{LAUNCHER}={names[LAUNCHER]}"
     found = [problem for group, name in names.items() if (problem := _missing(group, name))]
-    for key, text in given.items():
-        found += [problem] if (problem := url_problem(key, text.partition("=")[2])) else []
+    found += [problem for key, text in given.items() if (problem := url_problem(key, text.partition("=")[2]))]
     if found:
         raise ConfigError(found)
     limits = {name: given.pop(f"hydra.launcher.{name}", None) for name in ANY}
@@ -69,14 +68,14 @@ def before(known: Sequence[str], now: Sequence[str]) -> list[str]:
     return [text for key, text in keys.items() if key not in said and not (other and key.startswith(other))]
 
 
-def _missing(group: str, name: str) -> str:
+def _missing(group: str, name: str) -> str | None:
     known = [*OWN[group], *(HYDRAS if group == LAUNCHER else ())]
     if name not in known:
         return f"{group}={name}  cannot run these jobs; known: {', '.join(known)}"
     module, extra = HYDRAS.get(name, ("", "")) if group == LAUNCHER else ("", "")
     if module and not _there(module):
         return f"{group}={name}  needs a package: pip install 'runner[{extra}]'"
-    return ""
+    return None
 
 
 def _there(module: str) -> bool:
@@ -86,10 +85,10 @@ def _there(module: str) -> bool:
         return False
 
 
-def _unknown(group: str, name: str, option: str) -> str:
+def _unknown(group: str, name: str, option: str) -> str | None:
     options = _options(group, name)
     if option in options:
-        return ""
+        return None
     other = next((one for one in OWN[group] if option in _options(group, one)), None)
     shown = [*options, *(ANY if group == LAUNCHER and name not in OWN[group] else ())]
     told = f"{group}={other} has it" if other else nearest(option, shown)
