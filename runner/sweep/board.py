@@ -1,42 +1,23 @@
-"""What came of a sweep: its jobs by the number that was asked for, what ties with the best, and what failed."""
+"""The jobs of a sweep that are done by the number that was asked for, and what ties with the best."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runner.errors import ConfigError, nearest
-from runner.files import read_json
+from runner.report.lines import whole
+from runner.sweep.entries import Entry
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job, thawed, way_of
-from runner.sweep.runs import Runs
-from runner.sweep.worker import cost
-from runner.types import Estimate
 
 COSTS = {"seconds": False}  # what a job took is a number as well
 SAME = 0.05  # p-values from here on are ties
 T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # Student's, 97.5 %
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A job and how it ended.
-
-    Fields:
-        state: done | failed | stopped | running | new.
-        seconds: of work, imports and loading left out.
-    """
-
-    job: Job
-    state: str
-    directory: Path | None = None
-    error: str = ""
-    seconds: float = 0.0
-    metrics: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,23 +52,6 @@ class Place:
         return self.p is not None and self.p >= SAME
 
 
-def entries(jobs: Iterable[Job], runs: Runs) -> Iterator[Entry]:
-    """What the run directories of the jobs say."""
-    for job in jobs:
-        if job.error:
-            yield Entry(job, "failed", error=job.error)
-            continue
-        directory = runs.directory(job)
-        status = read_json(directory / "status.json") if directory else None
-        if directory is None or not isinstance(status, dict):
-            yield Entry(job, "new", directory)
-            continue
-        metrics = _metrics(directory) if status.get("state") == "done" else {}
-        seconds = cost(directory)
-        metrics = metrics | ({"seconds": Estimate(seconds, None, None, 1)} if status.get("state") == "done" else {})
-        yield Entry(job, str(status.get("state")), directory, str(status.get("error", "")), seconds, metrics)
-
-
 def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place]:
     """The points that are done, the best first; each is compared with the best on the same rows."""
     points: dict[str, list[Entry]] = {}
@@ -119,14 +83,6 @@ def chosen_metric(found: Sequence[Entry], numbers: Mapping[str, bool], asked: st
         return asked, numbers[asked]
     there = {name for entry in found for name in entry.metrics}
     return next(((name, larger) for name, larger in numbers.items() if name in there), None)
-
-
-def _metrics(directory: Path) -> dict[str, Estimate]:
-    found = read_json(directory / "metrics.json") or {}
-    try:
-        return {name: Estimate(**values) for name, values in found.items()}
-    except (AttributeError, TypeError):
-        return {}
 
 
 def _without_seed(job: Job) -> str:
@@ -188,8 +144,9 @@ def _scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with (directory / "predictions.jsonl").open(encoding="utf-8") as file:
             for line in file:
                 values = json.loads(line)
-                if values.get("scores"):
-                    yield values["row"], values["scores"]
+                row, scores = (values.get(name) if isinstance(values, dict) else None for name in ("row", "scores"))
+                if whole(row) and isinstance(scores, dict) and scores:
+                    yield row, scores
     except (OSError, ValueError):
         return
 

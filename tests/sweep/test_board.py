@@ -9,10 +9,11 @@ import pytest
 
 from runner.metrics.choice import Choice
 from runner.metrics.likelihood import Likelihood
-from runner.sweep.board import Entry, leaderboard
+from runner.sweep.board import leaderboard
+from runner.sweep.entries import Entry
+from runner.sweep.findings import drawn
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job
-from runner.sweep.results import _short
 from runner.types import Estimate
 
 
@@ -133,4 +134,4 @@ DRAWN = {
 
 @pytest.mark.parametrize("value", DRAWN)
 def test_numbers_that_were_drawn_are_shown_in_four_digits(value):
-    assert _short(value) == DRAWN[value]
+    assert drawn(value) == DRAWN[value]
