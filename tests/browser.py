@@ -70,7 +70,7 @@ class Tab:
             "about:blank",
         )
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", command, "sh", binary, *flags], pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL
+            ["bash", "-c", command, "bash", binary, *flags], pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL
         )
         os.close(to_read)
         os.close(to_write)
@@ -115,7 +115,7 @@ class Tab:
             time.sleep(0.05)
         else:
             raise AssertionError(f"the script did not come to its end: {self.complaints}")
-        self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+        self.settle()
 
     def value(self, expression):
         """What an expression comes to in the page."""
@@ -125,12 +125,17 @@ class Tab:
 
     def at(self, selector):
         """The middle of an element, brought into view."""
-        found = self.value(
-            f"(() => {{ const e = document.querySelector({selector!r}); e.scrollIntoView({{block: 'center', "
-            "behavior: 'instant'}); const r = e.getBoundingClientRect(); "
+        element = f"document.querySelector({selector!r})"
+        self.value(f"{element}.scrollIntoView({{block: 'center', behavior: 'instant'}})")
+        self.settle()
+        return self.value(
+            f"(() => {{ const r = {element}.getBoundingClientRect(); "
             "return [r.x + r.width / 2, r.y + r.height / 2, r.width, r.height]; })()"
         )
-        return found
+
+    def settle(self):
+        """Wait until what was asked for has been drawn."""
+        self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
 
     def mouse(self, kind, x, y, button="none"):
         """One event of the mouse."""

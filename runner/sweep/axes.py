@@ -79,7 +79,7 @@ class Axis:
             yield from ((value, f"{value:,.6g}") for value in ticks(*self.ends, 5))
 
 
-def axis(key: str, name: str, texts: Sequence[str | None], log: bool = False) -> Axis:
+def axis(key: str, name: str, texts: Sequence[str | None], log: bool | None = None) -> Axis:
     """The axis of a key from what is said of it on the command line; `log`: whether it was drawn by its logarithm."""
     numbers = [None if text is None else _number(text) for text in texts]
     if any(number is None for number, text in zip(numbers, texts, strict=True) if text is not None):
@@ -87,11 +87,12 @@ def axis(key: str, name: str, texts: Sequence[str | None], log: bool = False) ->
     return measured(key, name, numbers, log)
 
 
-def measured(key: str, name: str, values: Sequence[float | None], log: bool = False) -> Axis:
-    """The axis of numbers; by their logarithm also where they spread over two decades or more."""
+def measured(key: str, name: str, values: Sequence[float | None], log: bool | None = None) -> Axis:
+    """The axis of numbers; where nothing says `log`, by their logarithm if they spread over two decades or more."""
     known = [value for value in values if value is not None]
     positive = bool(known) and min(known) > 0
-    log = positive and (log or math.log10(max(known) / min(known)) > DECADES - 1e-9)
+    wide = positive and math.log10(max(known)) - math.log10(min(known)) > DECADES - 1e-9
+    log = positive and (wide if log is None else log)
     distinct = len(set(known))
     return Axis(key, name, values, log=log, discrete=distinct <= FEW and 2 * distinct <= len(known))
 
@@ -100,7 +101,7 @@ def fence(values: Sequence[float], larger: bool, place: Callable[[float], float]
     """The ends of the values without those far worse than most: 3 times the middle half away from it (Tukey 1977)."""
     if len(values) < 5:
         return min(values), max(values)
-    first, _, third = statistics.quantiles([place(value) for value in values], n=4)
+    first, _, third = statistics.quantiles([place(value) for value in values], n=4, method="inclusive")
     room = 3 * (third - first)
     if not room:
         return min(values), max(values)

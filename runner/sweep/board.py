@@ -124,7 +124,10 @@ def _rows(place: Place, metric: str) -> dict[int, float] | None:
     for entry in place.entries:
         assert entry.directory is not None
         part = way_of(thawed(entry.job.config)).parts.get(metric)
-        found = by_row(dict(_scores(entry.directory)), part)
+        try:
+            found = by_row(dict(_scores(entry.directory)), part)
+        except (TypeError, ValueError):  # a damaged line: what is no number is compared with nothing
+            return None
         if found is None:
             return None
         for row, value in found.items():

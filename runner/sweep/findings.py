@@ -46,6 +46,11 @@ class Findings:
         given = self.facts.get("asked", {}).get("command")
         return [str(text) for text in given] if isinstance(given, list) else []
 
+    @property
+    def work(self) -> list[float]:
+        """Seconds of each run; trials that drew the same point share one."""
+        return [one.seconds for one in {entry.job.id: entry for entry in self.entries}.values() if one.seconds]
+
     def path(self, entry: Entry) -> str | None:
         """The report of a run, or its directory where it has none, as seen from the sweep's directory."""
         if entry.directory is None:

@@ -22,8 +22,9 @@ def answer(findings: Findings) -> Markup:
     if not findings.places or findings.metric is None:
         return Markup("")
     best = findings.places[0]
+    by = f", by {words(findings.metric)} alone" if findings.goals else ""
     parts: list[Markup | None] = [
-        tag("h2", "The best", tag("small", f"of {many(len(findings.places), 'point')}")),
+        tag("h2", "The best", tag("small", f"of {many(len(findings.places), 'point')}{by}")),
         tag("div", _number(findings, best), _values(findings, best), class_="best-point", data_point=0),
         *_said(findings),
         _ties(findings),

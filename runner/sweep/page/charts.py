@@ -46,9 +46,12 @@ def _slices(findings: Findings, points: Points) -> Markup:
         return Markup("")
     seeds = any(len(place.entries) > 1 for place in findings.places)
     what = "over seeds" if seeds else "of the run"
-    told = f"{words(findings.metric or '')} against each key, with the 95 % interval {what}; the other keys vary, too."
+    told = f"{words(findings.metric or '')} against each key, with the 95 % interval {what}"
+    told += "; the other keys vary, too." if len(points.keys) > 1 else "."
     if points.number is not None and points.number.beyond:
-        told += f" {many(points.number.beyond, 'point')} far worse than most stand hollow at the edge of each chart."
+        count = points.number.beyond
+        stand = "stands" if count == 1 else "stand"
+        told += f" {many(count, 'point')} far worse than most {stand} hollow at the edge of each chart."
     return tag("section", tag("h2", "Key by key"), tag("p", told[:1].upper() + told[1:], class_="quiet"),
                _canvas("slices-chart", "charts"), id="slices")  # fmt: skip
 

@@ -57,6 +57,11 @@ def curves(findings: Findings) -> Markup:
     ]  # fmt: skip
     pruned = sum(entry.state == "pruned" for entry in findings.entries)
     told = [f"{many(pruned, 'job')} given up before the end (dashed, with a cross)"] if pruned else []
+    told += (
+        ["what is far worse than most runs along the edge"]
+        if any("some along the edge" in figure for figure in figures)
+        else []
+    )
     ended = sum(entry.state in ("done", "pruned") for entry in findings.entries)
     told += [f"{len(known):,} of {many(ended, 'job')} drawn"] if ended > len(known) else []
     looks = dict.fromkeys(line.look for entry, at, _ in known for line in [_line(findings, entry, at, ())])
@@ -114,7 +119,9 @@ def _figure(name: str, lines: Sequence[Line], larger: bool) -> Markup:
     order = sorted(inside, key=lambda line: -ORDER.index(line.look))
     drawn = join(_drawn(frame, line) for line in order)
     caption = tag("figcaption", title, tag("span", " (logarithmic)", class_="dim") if log else None)
-    chart = picture(f"{title} against the step", many(len(lines), "curve"), frame, _axes(frame, log), drawn)
+    beyond = any(not low <= scale(value) <= high for value in values)
+    described = f"{many(len(lines), 'curve')}{', some along the edge' if beyond else ''}"
+    chart = picture(f"{title} against the step", described, frame, _axes(frame, log), drawn)
     return tag("figure", caption, chart, class_="plot")
 
 

@@ -51,7 +51,7 @@ const frame = (width, height, across, up, room = {}) => {
   const y = (value) => rounded(height - bottom - clamp(share(up, value)) * (height - top - bottom));
   const parts = [];
   for (const [value, text] of up.ticks) {
-    parts.push(make("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }));
+    if (room.grid !== false) parts.push(make("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }));
     parts.push(make("text", { x: left - 8, y: y(value) + 4, "text-anchor": "end" }, up.choices ? cut(text, 9) : text));
   }
   for (const [value, text] of spaced(across.ticks, x, across.choices ? 64 : 44)) {
@@ -85,5 +85,6 @@ const spaced = (ticks, place, least) => {
 // The points, those to be seen first last.
 const ordered = data.points.map((_, at) => at).sort((a, b) => data.points[b].k - data.points[a].k || b - a);
 const far = (at) => Math.abs(share(data.number, data.points[at].v) - 0.5) > 0.5;  // beyond the axis of the number
-const dot = (at, x, y, r = 4.2) =>
+const CROWD = 150;  // points from which on each is drawn smaller
+const dot = (at, x, y, r = data.points.length > CROWD ? 3 : 4.2) =>
   make("circle", { class: `mark ${LOOKS[data.points[at].k]}${far(at) ? " far" : ""}`, cx: x, cy: y, r, "data-point": at });

@@ -91,8 +91,7 @@ def _facts(findings: Findings) -> list[str]:
     counts = Counter(entry.state for entry in findings.entries)
     told = [many(len(findings.entries), "job")]
     told += [f"{counts[name]:,} {said}" for name, said in _STATES.items() if counts[name]]
-    work = sum(entry.seconds for entry in findings.entries)
-    told += [f"{duration(work)} of work"] if work else []
+    told += [f"{duration(sum(findings.work))} of work"] if findings.work else []
     started = moment(findings.facts.get("planned") or findings.facts.get("began"))
     return [*told, f"{started:%Y-%m-%d %H:%M}"] if started else told
 

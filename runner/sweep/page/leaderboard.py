@@ -30,7 +30,7 @@ def leaderboard(findings: Findings) -> tuple[Markup, int]:
     left = len(places) - len(rows)
     told = tag("p", f"{left:,} more points are in sweep.csv.", class_="quiet") if left else None
     filtering = tag(
-        "p", tag("input", type="search", id="filter", placeholder="filter, e.g. 0.9 or top_p=0.9", hidden=True,
+        "p", tag("input", type="search", id="filter", placeholder=_example(places, names), hidden=True,
                  aria_label="filter the points"),
         tag("span", id="count", aria_live="polite"), tag("button", "show all", id="all", type="button", hidden=True),
         class_="filter",
@@ -66,6 +66,13 @@ def p_value(place: Place) -> str:
     return f"{'' if place.by_rows else '~'}{'<0.001' if place.p < 0.001 else f'{place.p:.3f}'}"
 
 
+def _example(places: Sequence[Place], names: Sequence[str]) -> str:
+    if not names:
+        return "filter"
+    key, value = names[0], values(places[0]).get(names[0], "")
+    return clipped(f"filter, e.g. {short(names)[key]}={value}", 60)
+
+
 def _head(findings: Findings, names: Sequence[str]) -> Markup:
     assert findings.metric is not None
     goals = [goal for goal in findings.goals if goal not in (findings.metric, "seconds")]
@@ -90,7 +97,7 @@ def _row(findings: Findings, at: int, names: Sequence[str], scale: Axis, ahead: 
     return tag(
         "tr",
         tag("td", at + 1, tag("i", class_=f"spot {LOOKS[standing(at, place)]}"), class_="number"),
-        tag("td", number(place.value), tag("small", "◆", title="on the front") if ahead else None, class_="number"),
+        tag("td", number(place.value), *([" ", tag("small", "◆", title="on the front")] if ahead else []), class_="number"),
         tag("td", style=_whisker(place, scale), title=told or None, class_="whisk"),
         *(tag("td", number(mean(place, goal)), class_="number") for goal in goals),
         *(_value(shown.get(key, "")) for key in names),

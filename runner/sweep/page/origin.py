@@ -62,7 +62,7 @@ def _when(findings: Findings) -> Iterator[tuple[str, Any]]:
 
 
 def _work(findings: Findings) -> Iterator[tuple[str, Any]]:
-    work = [entry.seconds for entry in findings.entries if entry.seconds]
+    work = findings.work
     yield "work", duration(sum(work)) if work else None
     yield "a job", f"{duration(sum(work) / len(work))} on average" if work else None
     yield "workers", findings.facts.get("workers")

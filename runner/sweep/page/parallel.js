@@ -18,6 +18,7 @@ const parallel = () => {
     const drawn = axes.map(([axis], at) => upright(axis, x(at), (one) => y(axis, one), top, bottom, (x(1) - x(0)) / 7.4));
     const strips = axes.map(([axis], at) => brush(brushes, at, x(at), top, bottom, () => chooses(axes, brushes)));
     const svg = picture("All keys at once", width, height, make("g", {}, ...lines), ...drawn, ...strips);
+    svg.style.setProperty("--thin", Math.min(1, 8 / Math.sqrt(data.points.length)).toFixed(2));
     svg.style.width = width > given ? `${width}px` : "";
     place.replaceChildren(svg);
     if (kept.size) chooses(axes, brushes);

@@ -69,23 +69,24 @@ def number_axis(findings: Findings, places: Sequence[Place]) -> Axis:
 
 
 def wide_axis(number: Axis, places: Sequence[Place]) -> Axis:
-    """The same with room for intervals, as far as they reach no further than the values do."""
+    """The same with room for the intervals of most."""
     low, high = number.within or (min(number.known), max(number.known))
     inside = [place for place in places if low <= place.value <= high]
     lows = [place.low for place in inside if place.low is not None and (place.low > 0 or not number.log)]
     highs = [place.high for place in inside if place.high is not None]
-    room = (high - low) or max((b - a for a, b in zip(lows, highs, strict=False)), default=0.0)
+    widths = sorted(b - a for a, b in zip(lows, highs, strict=False))
+    room = max(high - low, widths[len(widths) // 2] if widths else 0.0)
     least = low if number.log else max(min([*lows, low]), low - room)
     return replace(number, within=(least, min(max([*highs, high]), high + room)))
 
 
 def key_axes(jobs: Sequence[Job], names: Sequence[str], command: Sequence[str]) -> list[Axis]:
     """The axes of these keys for the jobs; the command says which of them were drawn by their logarithm."""
-    logs = {key.lstrip("+") for key, _, value in (text.partition("=") for text in command)
-            if value.startswith("tag(") and "log" in value.partition("interval")[0]}  # fmt: skip
+    given = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in command)}
+    logs = {key: "log" in value.partition("interval(")[0] for key, value in given.items() if "interval(" in value}
     values = [said(job) for job in jobs]
     told = short(names)
-    return [axis(key, told[key], [one.get(key) for one in values], key in logs) for key in names]
+    return [axis(key, told[key], [one.get(key) for one in values], logs.get(key)) for key in names]
 
 
 def standing(at: int, place: Place) -> int:
