@@ -14,9 +14,11 @@ from runner.report.lines import whole
 from runner.sweep.entries import Entry
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job, thawed, way_of
+from runner.task import Way
 
 COSTS = {"seconds": False}  # what a job took is a number as well
 SAME = 0.05  # p-values from here on are ties
+Ways = dict[str, Way]  # by the part of a configuration that decides them
 T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # Student's, 97.5 %
 
 
@@ -62,8 +64,9 @@ def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place
     places.sort(key=lambda place: (-place.value if larger else place.value, place.seconds))
     if not places:
         return []
-    best_rows = _rows(places[0], metric)
-    compared = [_compared(places[0], place, best_rows, metric) for place in places[1:]]
+    ways: Ways = {}
+    best_rows = _rows(places[0], metric, ways)
+    compared = [_compared(places[0], place, best_rows, metric, ways) for place in places[1:]]
     known = [at for at, (p, _) in enumerate(compared) if p is not None]
     corrected = dict(zip(known, holm([compared[at][0] or 0.0 for at in known]), strict=True))
     best = _firsts(points, metric, larger)
@@ -102,9 +105,11 @@ def _place(told: str, group: Sequence[Entry], metric: str) -> Place:
     return Place(group, told, mean, mean - half, mean + half, values[0].n, seconds)
 
 
-def _compared(best: Place, other: Place, first: dict[int, float] | None, metric: str) -> tuple[float | None, bool]:
+def _compared(
+    best: Place, other: Place, first: dict[int, float] | None, metric: str, ways: Ways
+) -> tuple[float | None, bool]:
     """The p-value of the two being as good, and whether it comes from the rows, `first` being those of the best."""
-    second = _rows(other, metric) if first is not None and _data(best) == _data(other) else None
+    second = _rows(other, metric, ways) if first is not None and _data(best) == _data(other) else None
     if first is not None and second is not None and first.keys() == second.keys():
         return paired(first, second), True
     if best.low is None or best.high is None or other.low is None or other.high is None:
@@ -118,12 +123,12 @@ def _student(freedom: int) -> float:
     return T.get(freedom, z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2))
 
 
-def _rows(place: Place, metric: str) -> dict[int, float] | None:
+def _rows(place: Place, metric: str, ways: Ways) -> dict[int, float] | None:
     """The parts of the rows in the number, the mean over the seeds."""
     sums: dict[int, list[float]] = {}
     for entry in place.entries:
         assert entry.directory is not None
-        part = way_of(thawed(entry.job.config)).parts.get(metric)
+        part = _way(entry.job, ways).parts.get(metric)
         try:
             found = by_row(dict(_scores(entry.directory)), part)
         except (TypeError, ValueError):  # a damaged line: what is no number is compared with nothing
@@ -133,6 +138,17 @@ def _rows(place: Place, metric: str) -> dict[int, float] | None:
         for row, value in found.items():
             sums.setdefault(row, []).append(value)
     return {row: statistics.fmean(values) for row, values in sums.items()}
+
+
+def _way(job: Job, ways: Ways) -> Way:
+    """How its rows were scored; most jobs share that, and building a configuration takes a tenth of a second."""
+    config = job.config
+    key = json.dumps(
+        [config["task"], config.get("mode"), (config.get("train") or {}).get("method")], sort_keys=True, default=str
+    )
+    if key not in ways:
+        ways[key] = way_of(thawed(config))
+    return ways[key]
 
 
 def _data(place: Place) -> dict[str, Any]:

@@ -93,11 +93,12 @@ def _row(findings: Findings, at: int, names: Sequence[str], scale: Axis, ahead: 
     shown = values(place)
     goals = [goal for goal in findings.goals if goal not in (findings.metric, "seconds")]
     told = "" if place.low is None else f"{number(place.low)} to {number(place.high)}"
+    mark = [" ", tag("small", "◆", title="on the front")] if ahead else []
     seeds = len(place.entries)
     return tag(
         "tr",
         tag("td", at + 1, tag("i", class_=f"spot {LOOKS[standing(at, place)]}"), class_="number"),
-        tag("td", number(place.value), *([" ", tag("small", "◆", title="on the front")] if ahead else []), class_="number"),
+        tag("td", number(place.value), *mark, class_="number"),
         tag("td", style=_whisker(place, scale), title=told or None, class_="whisk"),
         *(tag("td", number(mean(place, goal)), class_="number") for goal in goals),
         *(_value(shown.get(key, "")) for key in names),
