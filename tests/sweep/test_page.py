@@ -7,6 +7,7 @@ import time
 import pytest
 
 from runner.sweep.page import write_page
+from runner.sweep.page.reported import reported
 from tests.sweep.invented import Invented
 
 HOSTILE = (
@@ -98,6 +99,25 @@ def test_curves_of_jobs_that_were_given_up_end_with_a_cross(tmp_path):
     assert "1 job given up before the end (dashed, with a cross)." in text(html)
     assert html.count('class="curve pruned at"') == 1 and html.count('class="cross"') == 1
     assert "validation accuracy" in text(html) and "training loss" not in text(html)
+
+
+@pytest.mark.parametrize(
+    ("pruner", "expected"), [("median", [(2.0, 0.5), (4.0, 0.9)]), ("wilcoxon", [(1.0, 0.5), (2.0, 0.7)])]
+)
+def test_what_trials_reported_is_read_from_their_study(tmp_path, pruner, expected):
+    optuna = pytest.importorskip("optuna")
+    sweep = Invented(tmp_path, sweeper=[f"hydra.sweeper.pruner={pruner}"])
+    storage = f"sqlite:///{sweep.directory / 'study.db'}"
+    study = optuna.create_study(storage=storage, study_name="one")
+    for value in (0.9, 0.8):
+        trial = study.ask({"x": optuna.distributions.FloatDistribution(0, 1)})
+        trial.report(0.9, 4)
+        trial.report(0.5, 2)
+        sweep.job([f"x={value}"], value)
+    assert reported(sweep.findings()) == {0: expected, 1: expected}
+    assert "reported accuracy" in text(page(sweep))
+    (sweep.directory / "study.db").write_bytes(b"no database")
+    assert reported(sweep.findings()) == {}
 
 
 @pytest.mark.parametrize("value", HOSTILE)

@@ -62,7 +62,10 @@ const keep = (why, test) => {
   document.getElementById("all").hidden = !kept.size;
 };
 
-const pointed = (event) => event.target.closest?.("[data-point]");
+const pointed = (event) => {
+  const element = event.target.closest?.("[data-point]");
+  return element && rows[element.dataset.point] ? element : null;  // a tie may be beyond the table's end
+};
 document.addEventListener("pointerover", (event) => {
   const element = pointed(event);
   if (element && element.closest("svg") && !element.dataset.tip) element.dataset.tip = told(element.dataset.point);
