@@ -12,10 +12,13 @@ from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED
 from runner.record import now
 from runner.report.markup import duration
 from runner.stop import Stop, stop_on_signals
-from runner.sweep.board import chosen_metric, entries, leaderboard
+from runner.sweep.board import chosen_metric, leaderboard
 from runner.sweep.crew import Crew, Limits
 from runner.sweep.directory import FILE, begin, end, locked, read
+from runner.sweep.entries import entries
+from runner.sweep.findings import Findings
 from runner.sweep.options import SweepConfig
+from runner.sweep.page import write_page
 from runner.sweep.plan import Plan
 from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
@@ -64,7 +67,7 @@ class Work:
                 self.view.say(line)
             return DONE
         with locked(self.directory), stop_on_signals(Stop(), self.view.say) as stop:
-            this = {"plugins": list(self.plugins), "done": self.options.done}
+            this = {"plugins": list(self.plugins), "done": self.options.done, "workers": self.limits.workers}
             facts, told = begin(self.directory, self.asked, self.once, this)
             plan = Plan(self.directory)
             plan.mend()
@@ -88,8 +91,11 @@ class Work:
         found = list(entries(plan, Runs(self.options, since)))
         metric = chosen_metric(found, self.numbers, self.options.metric)
         places = leaderboard(found, *metric) if metric else []
-        yield from lines(places, metric[0] if metric else None, found)
-        yield f"{self.directory}        {'  '.join(write(self.directory, found, places))}"
+        name = metric[0] if metric else None
+        yield from lines(places, name, found)
+        tables = write(self.directory, found, places)
+        page = write_page(Findings(self.directory, read(self.directory), self.numbers, name, found, places))
+        yield f"{self.directory}        {'  '.join([page, *tables])}"
 
     def _listed(self, source: Opening) -> Iterator[str]:
         """What would be done, and how long about, from what is there; nothing is written."""
