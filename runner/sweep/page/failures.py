@@ -27,8 +27,9 @@ def failures(findings: Findings) -> Markup:
     parts = [tag("h2", "Failures" if failed else "Not run")]
     if failed:
         count = sum(map(len, failed.values()))
-        parts.append(tag("p", f"{many(count, 'job')} failed, of {many(len(causes), 'cause')}. "
-                              "The same command tries them again."))  # fmt: skip
+        search = bool(findings.facts.get("asked", {}).get("goals"))  # its study has counted them
+        again = "" if search else " The same command tries them again."
+        parts.append(tag("p", f"{many(count, 'job')} failed, of {many(len(causes), 'cause')}.{again}"))
         parts += within((_cause(findings, cause, jobs) for cause, jobs in causes), SIZE)
     if left:
         parts += [tag("h3", "Not run to the end")] if failed else []
