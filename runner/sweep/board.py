@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from runner.errors import ConfigError, nearest
-from runner.report.lines import whole
-from runner.sweep.entries import Entry
+from runner.sweep.entries import Entry, scores
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job, thawed, way_of
 from runner.task import Way
@@ -130,7 +128,7 @@ def _rows(place: Place, metric: str, ways: Ways) -> dict[int, float] | None:
         assert entry.directory is not None
         part = _way(entry.job, ways).parts.get(metric)
         try:
-            found = by_row(dict(_scores(entry.directory)), part)
+            found = by_row(dict(scores(entry.directory)), part)
         except (TypeError, ValueError):  # a damaged line: what is no number is compared with nothing
             return None
         if found is None:
@@ -155,19 +153,6 @@ def _data(place: Place) -> dict[str, Any]:
     """Where its rows come from."""
     data = dict(place.entries[0].job.config["data"])
     return {name: data.get(name) for name in ("path", "prompts", "name", "revision", "split", "limit", "columns")}
-
-
-def _scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Rows that have scores."""
-    try:
-        with (directory / "predictions.jsonl").open(encoding="utf-8") as file:
-            for line in file:
-                values = json.loads(line)
-                row, scores = (values.get(name) if isinstance(values, dict) else None for name in ("row", "scores"))
-                if whole(row) and isinstance(scores, dict) and scores:
-                    yield row, scores
-    except (OSError, ValueError):
-        return
 
 
 def _firsts(points: Mapping[str, Sequence[Entry]], metric: str, larger: bool) -> dict[str, int]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.files import read_json
+from runner.report.lines import whole
 from runner.report.markup import is_number
 from runner.sweep.plan import Job
 from runner.sweep.runs import Runs
@@ -47,6 +49,19 @@ def entries(jobs: Iterable[Job], runs: Runs) -> Iterator[Entry]:
         seconds = _seconds(directory)
         metrics = metrics | ({"seconds": Estimate(seconds, None, None, 1)} if status.get("state") == "done" else {})
         yield Entry(job, str(status.get("state")), directory, str(status.get("error", "")), seconds, metrics)
+
+
+def scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The scores of the rows that have some, from predictions.jsonl."""
+    try:
+        with (directory / "predictions.jsonl").open(encoding="utf-8") as file:
+            for line in file:
+                values = json.loads(line)
+                row, found = (values.get(name) if isinstance(values, dict) else None for name in ("row", "scores"))
+                if whole(row) and isinstance(found, dict) and found:
+                    yield row, found
+    except (OSError, ValueError):
+        return
 
 
 def _metrics(directory: Path) -> dict[str, Estimate]:

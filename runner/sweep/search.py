@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import RecordError
 from runner.files import write_json
 from runner.sweep.aims import Goal, SearchConfig, conditions
-from runner.sweep.plan import Job
+from runner.sweep.plan import Job, thawed, way_of
+from runner.sweep.pruning import Best
 from runner.sweep.samplers import pruner, sampler
 from runner.sweep.space import Space
 from runner.sweep.storage import Storage
@@ -36,6 +37,7 @@ class Search:
         composed: the job of a number and of its overrides, written into the plan.
         begun: jobs of the plan, which are run again where their trial has not ended.
         total: trials, without those of other hosts.
+        best: what Wilcoxon's test compares with.
     """
 
     options: SearchConfig
@@ -49,6 +51,7 @@ class Search:
     begun: Mapping[int, Job]
     eager: bool = False
     total: int = 0
+    best: Best = field(default_factory=Best)
     _given: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -77,14 +80,24 @@ class Search:
 
     def _is_worse(self, job: Job, report: Mapping[str, Any]) -> bool:
         trial = self._trial(job)
+        trial.report(report["numbers"][self.goals[0].name], report["step"])
         if self.options.pruner == "wilcoxon":
-            known = self._frozen(job).intermediate_values
-            for row, value in report["rows"].items():
-                if int(row) not in known:
-                    trial.report(value, int(row))
-        else:
-            trial.report(report["numbers"][self.goals[0].name], report["step"])
+            return self._loses(job, {int(row): value for row, value in report["rows"].items()})
         return bool(trial.should_prune())
+
+    def _loses(self, job: Job, rows: Mapping[int, float]) -> bool:
+        """Whether it is worse than the best run on the rows that both have answered, once some have been done."""
+        from optuna.trial import TrialState
+
+        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        here = [trial for trial in done if self._ours(trial)]
+        if not here or len(done) < self.options.startup:
+            return False
+        (goal,) = self.goals
+        sign = 1 if goal.larger else -1
+        best = max(here, key=lambda trial: sign * trial.values[0])
+        part = way_of(thawed(job.config)).parts.get(goal.name)
+        return self.best.beats(Path(best.user_attrs["directory"]), part, rows, sign)
 
     def _told(self, job: Job, outcome: Outcome) -> bool:
         """Whether the trial is one more that is complete."""
