@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import resource
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from runner.kept import Kept
 from runner.loading import found, load
 from runner.log import Logged
 from runner.manifest import Inputs, other_code, read_manifest
+from runner.peak import forget_peak, peak_mb
 from runner.predict import summarise
 from runner.quantizing import quantized
 from runner.reading import open_splits, write_card, write_rejected
@@ -69,6 +68,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = (), kept:
     task, record = Task.build(config.task), Record(config, overrides)
     logged = Logged(record, observer)
     with threads_as_before(), stop_on_signals(Stop(), logged.phase) as stop:
+        forget_peak()
         this = Run(config, task, record, logged, stop, open_splits(config, task), kept)
         record.predictions.count = this.splits["rows"].count
         source = found(this, config.checkpoint)
@@ -183,8 +183,7 @@ def _report(this: Run) -> None:
     """What the run took, its notes, and the page."""
     from runner.report import write_report
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    this.timing["peak_mb"] = round(peak / (1024 if sys.platform == "linux" else 1024**2), 1)
+    this.timing["peak_mb"] = round(peak_mb(), 1)
     this.record.write("timing.json", this.timing)
     this.record.write("manifest.json", read_json(this.record.directory / "manifest.json") | {"notes": this.notes})
     write_report(this.record.directory)

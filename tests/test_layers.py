@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent / "runner"
 LAYERS = [  # from the lowest
     ("", "errors", "types", "client", "files", "stop", "quiet", "decode", "build", "grammar", "guard", "usage", "task",
-     "config", "secret", "fingerprint", "cjk"),
+     "config", "secret", "fingerprint", "cjk", "peak"),
     ("encode", "metrics", "data"),
     ("engine",),
     ("interpret", "teach", "backends", "naming", "predictions", "record", "manifest"),

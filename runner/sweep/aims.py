@@ -28,7 +28,7 @@ class SearchConfig:
         startup: points drawn at random before the sampler learns, and that are done to their end.
         constraints: conditions on numbers, e.g. "perplexity<=80", that a point has to meet.
         storage: null: SQLite in the sweep's directory; journal: a file there, for shared file systems; else a URL.
-        budget_s: seconds after which no point is begun and those under way are stopped.
+        budget_s: seconds, those of earlier attempts too, after which no point is begun and those under way are stopped.
         seed: of the points.
     """
 

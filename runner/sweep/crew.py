@@ -30,7 +30,7 @@ class Limits:
         workers: processes at a time.
         timeout_s: seconds of a job; None: as long as it takes.
         memory_mb: of a worker; None: as much as there is.
-        budget_s: seconds of the whole sweep, after which what is under way is stopped.
+        budget_s: seconds of the whole sweep, those of earlier attempts too, after which what is under way is stopped.
     """
 
     workers: int = 1
@@ -59,6 +59,7 @@ class Crew:
     Fields:
         source: of the jobs, and told what comes of them.
         metric: the number that the source wants to know while a job is under way.
+        used_s: seconds of the budget that earlier attempts have taken.
         waiting: by group, in the order of the plan.
     """
 
@@ -70,6 +71,7 @@ class Crew:
     watcher: Watcher
     stop: Stop
     metric: str | None = None
+    used_s: float = 0.0
     waiting: dict[str, deque[Job]] = field(default_factory=dict)
     later: list[tuple[float, Job]] = field(default_factory=list)  # when it may be begun again, seconds
     attempts: dict[int, int] = field(default_factory=dict)  # of jobs under way or begun again
@@ -230,7 +232,7 @@ class Crew:
         """Clocks, memory, and requests to stop."""
         moment = time.monotonic()
         budget = self.limits.budget_s
-        if budget is not None and moment - self.since > budget and not self.given_up:
+        if budget is not None and self.used_s + moment - self.since > budget and not self.given_up:
             self.given_up = f"the budget of {budget:g} s is used"
             for worker in self.running:
                 worker.end("")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from runner.files import read_json, write_json
 from runner.manifest import code
 from runner.naming import HUMAN, safe
 from runner.record import now
+from runner.sweep.plan import FILE as PLAN
 from runner.usage import config_dir
 
 FOLDER = "sweeps"  # below output_dir
@@ -107,7 +109,8 @@ def begin(
         raise RecordError(
             f"{directory} was planned in {known.get('working_directory')}: its paths mean something there"
         )
-    facts = made | known | {**this} | {"attempt": known.get("attempt", 0) + 1, "state": "running"}
+    facts = made | known | {**this} | {"attempt": known.get("attempt", 0) + 1, "state": "running", "error": ""}
+    facts |= {"used_s": _used(directory, known), "since": time.time()}
     anew = known.get("state") in ("done", "failed") or known.get("done") != this.get("done")
     if known and anew:  # it is not the same attempt that goes on
         facts["began"] = made["began"]
@@ -117,7 +120,16 @@ def begin(
 
 def end(directory: Path, facts: Mapping[str, Any], **more: Any) -> None:
     """How an attempt ended."""
-    write_json(directory / FILE, {**facts, **more, "ended": now()})
+    used = facts["used_s"] + time.time() - facts["since"]
+    write_json(directory / FILE, {**facts, **more, "used_s": used, "since": None, "ended": now()})
+
+
+def _used(directory: Path, known: Mapping[str, Any]) -> float:
+    """Seconds that the attempts so far have taken; one that was killed until it planned its last job."""
+    used, since = float(known.get("used_s", 0.0)), known.get("since")
+    if since is None or not (directory / PLAN).exists():
+        return used
+    return used + max(0.0, (directory / PLAN).stat().st_mtime - float(since))
 
 
 def _hash(folder: Path) -> str:

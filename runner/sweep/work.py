@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,14 @@ class Work:
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)
             hired = pool(self.directory, facts["attempt"], self.limits, given.total)
-            crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched)
-            with closing(plan), closing(self.view):
-                crew.work()
+            crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched, used_s=facts["used_s"])
+            try:
+                with closing(plan), closing(self.view):
+                    crew.work()
+            except Exception as error:
+                with suppress(OSError):  # on a full disk there is no place for it either
+                    end(self.directory, facts, state="stopped", counts=crew.counts, error=str(error))
+                raise
             code = _code(crew, stop)
             state = {DONE: "done", FAILED: "failed"}.get(code, "stopped")
             end(self.directory, facts, state=state, counts=crew.counts)
