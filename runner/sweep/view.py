@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.errors import visible
@@ -12,10 +12,12 @@ from runner.summary import estimate
 from runner.sweep.crew import Crew
 from runner.sweep.plan import Job
 from runner.sweep.worker import Outcome
+from runner.sweep.workers import Worker
 from runner.types import Estimate
 
 PLAIN_S = 30.0  # seconds between lines of progress off a terminal
 SHOWN = 2  # numbers of a job in its line
+RUNNING = 8  # jobs under way that have a line of their own
 
 
 class View:
@@ -59,7 +61,7 @@ class View:
     def tick(self, crew: Crew) -> None:
         """See Watcher."""
         if self.console.is_terminal:
-            self._show(self.progress(crew))
+            self._show([self.progress(crew), *map(_under_way, crew.running[:RUNNING])])
         elif time.monotonic() - self.last > PLAIN_S:
             self.last = time.monotonic()
             self.say(self.progress(crew))
@@ -89,14 +91,25 @@ class View:
         if self.best is None or (value > self.best[0]) == self.metric[1]:
             self.best = value, job
 
-    def _show(self, text: str) -> None:
+    def _show(self, lines: Sequence[str]) -> None:
         from rich.live import Live
         from rich.text import Text
 
         if self.live is None:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
-        self.live.update(Text(text, no_wrap=True, overflow="ellipsis"))
+        self.live.update(Text("\n".join(map(visible, lines)), no_wrap=True, overflow="ellipsis"))
+
+
+def _under_way(worker: Worker) -> str:
+    """What a worker is at, how far it is, and for how long."""
+    assert worker.job is not None
+    since = duration(time.monotonic() - worker.begun)
+    if not worker.progress:
+        return f"  {worker.job.told}  {since}"
+    name, done, total, note = worker.progress
+    far = f"{done:,}" if total is None else f"{done:,}/{total:,}"
+    return f"  {worker.job.told}  {' · '.join(filter(None, (f'{name} {far}', note, since)))}"
 
 
 def _numbers(metrics: Mapping[str, Any]) -> list[str]:
