@@ -14,11 +14,12 @@ from runner.sweep.plan import Job
 from runner.sweep.runs import Runs
 from runner.sweep.source import Source
 from runner.sweep.worker import Outcome
-from runner.sweep.workers import Pool, Worker
+from runner.sweep.workers import GRACE_S, Pool, Worker
 
 STATES = ("done", "skipped", "pruned", "failed", "stopped")
 BUSY_S = 1.0  # seconds until a run is looked at again that another process is at
 FULL = 0.8  # of the memory that a worker may have: from there on it is replaced between jobs
+OVER = 0.04  # of a budget that jobs under way may take to stop by themselves
 TICK_S = 0.25  # seconds between two looks at clocks and memory
 
 
@@ -235,7 +236,7 @@ class Crew:
         if budget is not None and self.used_s + moment - self.since > budget and not self.given_up:
             self.given_up = f"the budget of {budget:g} s is used"
             for worker in self.running:
-                worker.end("")
+                worker.end("", min(GRACE_S, OVER * budget))
         for worker in list(self.pool.workers):
             limits = self.limits
             if self.stop:

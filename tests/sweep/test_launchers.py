@@ -23,7 +23,16 @@ def results(outputs):
 
 
 def statuses(home):
-    return [json.loads(path.read_text()) for path in home.glob("outputs/*/*/status.json")]
+    """What each run says of itself, and how many rows it has answered."""
+    found = []
+    for path in home.glob("outputs/*/*/status.json"):
+        rows = path.with_name("predictions.jsonl")
+        found.append(json.loads(path.read_text()) | {"rows": rows.read_text().count("\n") if rows.exists() else 0})
+    return found
+
+
+def begun(status):
+    return status["state"] == "running" and status["rows"] > 0
 
 
 @pytest.fixture
@@ -82,13 +91,15 @@ def hosts(process):
 def test_a_killed_host_loses_nothing(cli, spawn, sweep, own):
     process = spawn(*sweep, "hydra/launcher=submitit_local", cwd=cli.home, env=own)
     read_to(process, "done ")
-    working = until(lambda: {status["pid"] for status in statuses(cli.home) if status["state"] == "running"})
+    working = until(lambda: {status["pid"] for status in statuses(cli.home) if begun(status)})
     first, under = next((host, found) for host in hosts(process) if working & set(found := below(host)))
     os.kill(first, signal.SIGKILL)
     told, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "6 of 6 done" in told, told
     assert not alive([first, *under])
     assert sorted(status["attempt"] for status in statuses(cli.home)) == [1, 1, 1, 1, 1, 2]
+    logs = [(run / "log.txt").read_text() for run in cli.runs]
+    assert sum(f"of {ROWS} rows kept from before" in log for log in logs) == 1  # it went on, it did not begin again
     for path in cli.home.glob("outputs/*/*/predictions.jsonl"):
         assert [json.loads(line)["row"] for line in path.open()] == list(range(ROWS))
 
