@@ -18,10 +18,14 @@ class Kept:
     def loaded(self, key: Hashable, load: Callable[[], Any]) -> Any:
         """The model of that key; the one before it is let go first."""
         if self.model is None or key != self.key:
-            self.key, self.model = None, None
+            self.forget()
             loaded = load()
             self.loads += 1
             if loaded.random_weights:  # they are another run's, with another seed
                 return loaded
             self.key, self.model = key, loaded
         return self.model
+
+    def forget(self) -> None:
+        """Let the model go."""
+        self.key, self.model = None, None

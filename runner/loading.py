@@ -84,6 +84,8 @@ def _fresh(this: Run, source: Source, checkpoint: CheckpointConfig, training: bo
             return made
 
         if this.kept is None or training or probing:  # a module that trains, or that changes its precision, is its own
+            if this.kept is not None:
+                this.kept.forget()  # there may not be room for both
             model = fresh()
         else:
             before = this.kept.loads
