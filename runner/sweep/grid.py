@@ -17,6 +17,7 @@ from runner.errors import ConfigError, nearest
 from runner.grammar import prepared
 from runner.sweep.options import SweepConfig
 
+LOOKED = 100  # values of an axis, before the first job
 Values = list[tuple[str, ...]]  # of one axis: the overrides that each of its values stands for
 
 
@@ -55,11 +56,14 @@ class Grid:
         return [_bare(key) for keys, values in self.axes.items() if len(values) > 1 for key in keys]
 
     def samples(self) -> Iterator[list[str]]:
-        """Points in which every value of every axis stands once, the other axes at their first: a first look."""
+        """Points in which the values of every axis stand once, the other axes at their first: a first look.
+
+        Of an axis with very many values some, and its last: what is wrong with another one its job will tell.
+        """
         firsts = [values[0] for values in self.axes.values()]
         yield self._held([text for texts in firsts for text in texts])
         for at, values in enumerate(self.axes.values()):
-            for value in values[1:]:
+            for value in values[:0:-1][:: 1 + len(values) // LOOKED][::-1]:
                 yield self._held([text for texts in (*firsts[:at], value, *firsts[at + 1 :]) for text in texts])
 
     def _held(self, texts: list[str]) -> list[str]:

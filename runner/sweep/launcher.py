@@ -18,7 +18,7 @@ from runner.errors import ConfigError
 from runner.sweep.crew import Limits
 from runner.sweep.host import Host
 from runner.sweep.plugins import LAUNCHER, OWN
-from runner.sweep.pool import Local, fair_threads
+from runner.sweep.pool import Local, fair_threads, start_server
 from runner.sweep.remote import Remote
 from runner.sweep.workers import Pool
 
@@ -64,6 +64,11 @@ class Launcher:
         if found:
             raise ConfigError(found)
         return Limits(workers, asked["timeout_s"], asked["memory_mb"])
+
+    def prepare(self) -> None:
+        """Start what takes a while and will be needed."""
+        if self.name in OWN[LAUNCHER]:
+            start_server()
 
     def pool(self, directory: Path, attempt: int, limits: Limits, jobs: int) -> Pool:
         """Workers for an attempt at so many jobs in this directory."""

@@ -76,7 +76,6 @@ class Local:
     threads: int | None = None
     lines: dict[int, tuple[Pipe, Worker]] = field(default_factory=dict)  # by their sentinel
     stillborn: int = 0
-    _context: Any = None
 
     @property
     def workers(self) -> Sequence[Worker]:
@@ -87,15 +86,11 @@ class Local:
         """See Pool; one more worker, which tells when it is ready."""
         if self.stillborn >= STILLBORN:
             raise RunFailed(f"no worker can begin: {self._last_words()}")
-        if self._context is None:
-            self._context = multiprocessing.get_context("forkserver")
-            self._context.set_forkserver_preload(list(PRELOADED))
-            with _safe_path():
-                ensure_running()
-        ours, theirs = self._context.Pipe()
-        watched, life = self._context.Pipe(duplex=False)
+        context = start_server()
+        ours, theirs = context.Pipe()
+        watched, life = context.Pipe(duplex=False)
         seat = Seat(str(self.log.absolute()), self.threads)
-        process = self._context.Process(target=serve, args=(theirs, watched, seat))
+        process = context.Process(target=serve, args=(theirs, watched, seat))
         process.start()
         theirs.close()
         watched.close()
@@ -145,6 +140,15 @@ class Local:
         except OSError as error:
             return str(error)
         return lines[-1] if lines else "it has said nothing"
+
+
+def start_server() -> Any:
+    """The context of processes that come from the server; it runs from the first call on, and imports by itself."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    with _safe_path():
+        ensure_running()
+    return context
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import socket
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from runner.compose import Composer, composer
 from runner.config import Config
 from runner.errors import DONE, ConfigError, RecordError
+from runner.files import read_json
 from runner.record import disk_error
 from runner.sweep.board import COSTS, chosen_metric
 from runner.sweep.crew import Limits
-from runner.sweep.directory import place, read
+from runner.sweep.directory import FILE, place, read
 from runner.sweep.grid import Grid, grid
 from runner.sweep.launcher import Launcher
 from runner.sweep.options import SweepConfig
@@ -61,14 +62,13 @@ class Sweep:
     def grid(self, launcher: Launcher) -> None:
         """Every combination of the values given."""
         with self._carrying(), composer(self.also) as composing:
-            points = grid(self.arguments, self.options)
-            first = _checked(points.samples(), composing)
-            numbers = way_of(first).numbers
-            chosen_metric([], numbers, self.options.metric)
-            options = self.options
+            points, options = grid(self.arguments, self.options), self.options
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
                      "tied": options.tied, "when": options.when, "name": options.name}  # fmt: skip
-            directory = self._place(first, points.varied, asked)
+            placed = partial(self._place, varied=points.varied, asked=asked)
+            first = _checked(points.samples(), composing, lambda config: self._prepare(launcher, placed(config)))
+            numbers, directory = way_of(first).numbers, placed(first)
+            chosen_metric([], numbers, options.metric)
             limits = launcher.limits(self.limits)
             once = {"axes": points.frozen}
             work = Work(directory, asked, options, limits, numbers, self.plugins, once)
@@ -89,7 +89,7 @@ class Sweep:
             from runner.sweep import aims, search, space, storage
 
             options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
-            first = _checked(drawn.samples(), composing)
+            first = _checked(drawn.samples(), composing, lambda _: launcher.prepare())
             numbers = way_of(first).numbers
             found = aims.problems(options, numbers)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
@@ -125,6 +125,12 @@ class Sweep:
         if self.options.resume is not None:
             return Path(self.options.resume)
         return place(first.output_dir, self.options.name or first.task.name, varied, asked)
+
+    def _prepare(self, launcher: Launcher, directory: Path) -> None:
+        """Workers' libraries are imported while the jobs are composed, unless nothing will be left to do."""
+        known = read_json(directory / FILE)
+        if not self.options.dry_run and not (isinstance(known, dict) and known.get("state") == "done"):
+            launcher.prepare()
 
     @contextmanager
     def _carrying(self) -> Iterator[None]:
@@ -211,8 +217,8 @@ def _composed(plan: Plan, composing: Composer, number: int, overrides: list[str]
     return job
 
 
-def _checked(points: Iterable[list[str]], composing: Composer) -> Config:
-    """The first point's configuration; every value has been looked at once.
+def _checked(points: Iterable[list[str]], composing: Composer, begun: Callable[[Config], None]) -> Config:
+    """The first point's configuration, which `begun` is told at once; every value has been looked at once.
 
     Raises:
         ConfigError: naming each that cannot be used.
@@ -222,6 +228,8 @@ def _checked(points: Iterable[list[str]], composing: Composer) -> Config:
     for overrides in points:
         try:
             config = composing.config(overrides)
+            if first is None:
+                begun(config)
             first = first or config
         except ConfigError as error:
             found += error.problems

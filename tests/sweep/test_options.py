@@ -55,6 +55,11 @@ def test_a_first_look_sees_every_value_once():
     assert first == [["a=1", "b=4"], ["a=2", "b=4"], ["a=3", "b=4"], ["a=1", "b=5"]]
 
 
+def test_a_first_look_at_very_many_values_sees_some_and_the_last():
+    found = list(grid(["a=range(0,10000)"], SweepConfig()).samples())
+    assert found[0] == ["a=0"] and found[-1] == ["a=9999"] and len(found) <= 102
+
+
 @pytest.mark.parametrize(
     ("given", "options", "told"),
     [
