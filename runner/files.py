@@ -17,8 +17,11 @@ DISK_IS_FULL = ("PytorchStreamWriter failed writing file", "unexpected pos", "os
 
 
 @contextmanager
-def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
-    """Write a file, of text unless it is binary, that replaces `path` only when it is complete and on the disk."""
+def replacing(path: Path, binary: bool = False, named: bool = True) -> Iterator[IO[Any]]:
+    """Write a file, of text unless it is binary, that replaces `path` only when it is complete and on the disk.
+
+    Its name is, too, unless `named` says that another file of the folder is written after it.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         how: dict[str, Any] = {"mode": "wb"} if binary else {"mode": "w", "encoding": "utf-8", "newline": "\n"}
@@ -31,7 +34,8 @@ def replacing(path: Path, binary: bool = False) -> Iterator[IO[Any]]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    if named:
+        sync_folder(path.parent)
 
 
 @contextmanager
@@ -52,15 +56,15 @@ def naming(path: Path) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from error
 
 
-def write_text(path: Path, text: str) -> None:
-    """Replace a text file as a whole."""
-    with replacing(path) as file:
+def write_text(path: Path, text: str, named: bool = True) -> None:
+    """Replace a text file as a whole; see replacing."""
+    with replacing(path, named=named) as file:
         file.write(text)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file as a whole."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+def write_json(path: Path, value: Any, named: bool = True) -> None:
+    """Replace a JSON file as a whole; see replacing."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n", named)
 
 
 def read_json(path: Path) -> Any:

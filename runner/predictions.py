@@ -83,7 +83,7 @@ class Predictions:
         self.close()
         if not self.path.exists():
             return
-        with self.path.open(encoding="utf-8") as file, replacing(self.path) as ordered:
+        with self.path.open(encoding="utf-8") as file, replacing(self.path, named=False) as ordered:
             for line in in_order(file):
                 ordered.write(line)
 

@@ -153,8 +153,9 @@ class Record:
             (self.directory / "manifest.json").unlink()
         self.status = {"state": "running", "attempt": attempt + 1, "started": now(), **_process()}
         write_json(self.directory / "status.json", self.status)
-        write_text(self.directory / "config.yaml", _yaml(redacted(plain(self.config) | {"rerun": False})))
-        write_text(self.directory / "overrides.txt", "".join(f"{text}\n" for text in self.overrides))
+        config = _yaml(redacted(plain(self.config) | {"rerun": False}))
+        write_text(self.directory / "config.yaml", config, named=False)  # as all others, by the status at the end
+        write_text(self.directory / "overrides.txt", "".join(f"{text}\n" for text in self.overrides), named=False)
         self.log(f"attempt {attempt + 1}, pid {os.getpid()} on {socket.gethostname()}")
 
     def _mend(self, before: Mapping[str, Any], say: Callable[[str], None]) -> None:
@@ -173,7 +174,7 @@ class Record:
 
     def write(self, name: str, value: Any) -> None:
         """A JSON file of the run directory, as a whole."""
-        write_json(self.directory / name, redacted(value))
+        write_json(self.directory / name, redacted(value), named=False)
 
     def log(self, line: str) -> None:
         """A line of log.txt with its time; nothing before the directory is locked."""

@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 from transformers import LogitsProcessorList
 
-from runner.engine.processing import apply_blind, processors, split
+from runner.engine.processing import apply_blind, apply_each, processors, split
 from runner.engine.request import Job, Request
 from runner.engine.sampling import gumbel, stream
 from runner.errors import RunFailed
@@ -84,8 +84,8 @@ class Chooser:
         if not lines[0].new:
             check_finite(self.job, scores, requests, "in the first batch")
         if self.looking:
-            each = [LogitsProcessorList(line.processors[: self.looking]) for line in lines]
-            scores = torch.cat([each[i](line.seen, scores[i : i + 1]) for i, line in enumerate(lines)])
+            each = [line.processors[: self.looking] for line in lines]
+            scores = apply_each(each, [line.seen for line in lines], scores)
         scores = apply_blind(self.blind, scores)
         if self.job.generation.do_sample:
             scores = scores + gumbel([line.generator for line in lines], scores.shape[1], scores.device)

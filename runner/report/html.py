@@ -41,7 +41,7 @@ def write_report(directory: Path) -> Path:
     """
     directory = Path(directory)
     path = directory / "report.html"
-    write_text(path, page(read_run(directory)).encode("utf-8", "replace").decode())  # lone surrogates become ?
+    write_text(path, page(read_run(directory)).encode("utf-8", "replace").decode(), named=False)  # lone surrogates: ?
     return path
 
 

@@ -10,6 +10,7 @@ import torch
 
 from runner.decode import DecodeConfig
 from runner.engine.decoding import Request
+from runner.engine.processing import Nucleus, apply_each
 from runner.engine.sampling import stream_seed
 from tests.engine.tiny import V, decoded, prompts, tiny
 
@@ -110,3 +111,36 @@ def test_a_rule_of_the_users_own_chooses_the_next_token(monkeypatch):
     rule = {"_target_": "tests.engine.test_sampling.Countdown", "start": 45}
     found = decoded(tiny("gpt2"), [Request(0, [5])], DecodeConfig(loop="step", rule=rule, max_new_tokens=4))
     assert found[0].ids == [[45, 44, 43, 42]]
+
+
+@pytest.mark.parametrize("fewest", [1, 4])
+@pytest.mark.parametrize("top_p", [0.01, 0.3, 0.7, 0.9, 0.95, 0.99])
+def test_the_nucleus_is_that_of_the_library(top_p, fewest):
+    from transformers.generation.logits_process import TopPLogitsWarper
+
+    generator = torch.Generator().manual_seed(3)
+    for size, spread in ((7, 1.0), (50, 0.1), (3000, 3.0), (3000, 8.0)):
+        scores = torch.randn(16, size, generator=generator) * spread
+        scores[::3, : size // 2] = -torch.inf
+        expected = TopPLogitsWarper(top_p, min_tokens_to_keep=fewest)(None, scores)
+        found = Nucleus(top_p, fewest)(None, scores)
+        # the library adds thousands of numbers up in float32: its last token may be one further
+        assert ((found == expected).all(dim=1) | ((found != expected).sum(dim=1) <= 1)).all()
+        assert (found == expected).all(dim=1).float().mean() > 0.9
+
+
+def test_ends_are_forbidden_to_short_rows_as_the_library_forbids_them():
+    from transformers.generation.logits_process import MinLengthLogitsProcessor, MinNewTokensLengthLogitsProcessor
+
+    scores, ends = torch.randn(3, 9, generator=torch.Generator().manual_seed(1)), torch.tensor([2, 5])
+    seen = [torch.zeros(1, length, dtype=torch.long) for length in (3, 5, 8)]
+    each = [
+        [MinLengthLogitsProcessor(5, ends), MinNewTokensLengthLogitsProcessor(prompt, 3, ends)] for prompt in (1, 2, 6)
+    ]
+    found = apply_each(each, seen, scores)
+    alone = [
+        second(tokens, first(tokens, row[None]))
+        for (first, second), tokens, row in zip(each, seen, scores, strict=True)
+    ]
+    assert torch.equal(found, torch.cat(alone))
+    assert (found == -torch.inf).sum(dim=1).tolist() == [2, 0, 2]
