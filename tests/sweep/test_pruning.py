@@ -8,6 +8,8 @@ from collections import Counter
 import optuna
 import pytest
 
+from runner.sweep.pruning import Best
+
 LINE = "春山水月花江天人日夜云雨雪白青红一二三千万里空明来去归长短高低远近上下东西南北\n"
 
 
@@ -72,3 +74,28 @@ def test_a_rate_that_teaches_nothing_is_given_up_between_its_steps(cli, tiny, tm
     useless = [trial.number for trial in trials(cli.home) if trial.params["train.learning_rate"] == "1e-09"]
     assert {number for number in useless if number >= 2} <= {trial.number for trial in pruned}
     assert pruned and all(max(trial.intermediate_values) < 60 for trial in pruned)
+
+
+def lines(folder, values):
+    folder.mkdir()
+    rows = (json.dumps({"row": at, "scores": {"right": value}}) for at, value in enumerate(values))
+    (folder / "predictions.jsonl").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("other", "larger", "worse"),
+    [
+        # 8 rows lower by 1 to 8: the rank sum of the positive ones is 0, z = (0 - 18) / sqrt(51) = -2.52, p = 0.006
+        ([10 - at for at in range(1, 9)], 1, True),
+        ([10 - at for at in range(1, 9)], -1, False),
+        ([10 + at for at in range(1, 9)], -1, True),
+        # two of three lower: z = (3 - 3) / sqrt(3.5) = 0
+        ([9, 8, 13], 1, False),
+        ([10] * 8, 1, False),
+    ],
+)  # fmt: skip
+def test_rows_are_compared_by_their_signed_ranks(tmp_path, other, larger, worse):
+    best = lines(tmp_path / "best", [10] * 8)
+    assert Best().beats(best, "right", dict(enumerate(other)), larger) is worse
+    assert not Best().beats(best, "right", {99: 0.0}, 1)  # no row that both have
