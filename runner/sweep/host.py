@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.errors import RunFailed
 from runner.sweep.pool import Local
-from runner.sweep.post import POLL_S, Incoming, Outgoing, held, is_held
+from runner.sweep.post import POLL_S, Incoming, Outgoing, address, held, is_held
 
 PASSED_ON = ("RUNNER_TRUST", "HF_HOME", "HF_HUB_OFFLINE", "HF_ENDPOINT")  # of the environment: no secrets
 
@@ -62,10 +62,12 @@ class Host:
         desk = Desk(name, pool, Outgoing(folder / f"{number}.told"))
         try:
             desk.told.send(name, "begun", socket.gethostname())
-            while not desk.over and not orders.lost and not self._orphaned(folder):
-                desk.listen()
+            while not orders.lost and not self._orphaned(folder):
                 for order in orders.new():
                     desk.obey(order)
+                if desk.over:
+                    return
+                desk.listen()
         except RunFailed as error:
             desk.told.send(name, "failed", str(error))
         finally:
@@ -80,8 +82,8 @@ class Desk:
     """Orders to a worker, and what it tells back.
 
     Fields:
-        name: orders to others that had this number are not for this one.
-        progress: of its job, told with the next sign of life.
+        name: of the host.
+        progress: of the worker's job, told with the next sign of life.
     """
 
     name: str
@@ -101,19 +103,19 @@ class Desk:
                 self.progress = message[1:]
             else:
                 self.told.send(self.name, *message)
-        if worker.ready and not ready:
+        if worker.ready and not ready and worker in self.pool.workers:
             self.told.send(self.name, "ready", worker.line.pid)
-        if self.told.due:
-            self.told.send(self.name, "alive", worker.line.memory_mb, self.progress)
+        self.told.beat(self.name, "alive", worker.line.memory_mb, self.progress)
 
     def obey(self, order: Sequence[Any]) -> None:
-        """(to whom, what, ...)."""
+        """(to whom, what, ...); what is for a worker that has ended is not for the next one."""
         to, what, *more = order
-        if to != self.name:
-            return
-        self.over = self.over or what == "leave"
-        for worker in self.pool.workers:
+        mine = [worker for worker in self.pool.workers if to == address(self.name, worker.line.pid)]
+        if what == "leave" and (mine or not to):  # or to whoever is there
+            self.over = True
+        for worker in mine:
             if what == "job":
+                self.progress = ()
                 worker.line.send(more)
             elif what == "signal":
                 worker.line.signal(more[0])

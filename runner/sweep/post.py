@@ -21,18 +21,18 @@ class Outgoing:
     """A file that one process writes."""
 
     path: Path
-    told: float = 0.0  # when, seconds, monotonic
+    beaten: float = -BEAT_S  # when a sign of life was sent, seconds, monotonic
 
     def send(self, *message: Any) -> None:
         """One message, as JSON; the file is closed each time, for only then do other machines see it (NFS)."""
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(message) + "\n")
-        self.told = time.monotonic()
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time for a sign of life."""
-        return time.monotonic() - self.told > BEAT_S
+    def beat(self, *message: Any) -> None:
+        """A sign of life, where it is time for one: whatever else is sent does not put it off."""
+        if time.monotonic() - self.beaten > BEAT_S:
+            self.beaten = time.monotonic()
+            self.send(*message)
 
 
 @dataclass
@@ -58,6 +58,11 @@ class Incoming:
     def lost(self) -> bool:
         """Whether nothing has come for so long that nothing will."""
         return time.monotonic() - self.heard > LOST_S
+
+
+def address(host: str, pid: int | None) -> str:
+    """Whom an order is for: that worker of that host, and none that takes its place."""
+    return f"{host}/{pid}"
 
 
 @contextmanager

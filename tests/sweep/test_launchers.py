@@ -117,7 +117,7 @@ def test_a_stop_reaches_every_host(cli, spawn, sweep, own):
 
 
 def test_the_limits_of_a_job_hold_everywhere(cli, doing):
-    arguments = [text for text in doing("work", "hang", "leave", "eat") if "n_jobs" not in text]
+    arguments = [text for text in doing("eat", "hang", "leave", "work") if "n_jobs" not in text]
     ended = cli(
         *arguments, "hydra/launcher=submitit_local", "hydra.launcher.n_jobs=1", "hydra.launcher.timeout_s=4",
         "hydra.launcher.memory_mb=1200",
