@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import time
@@ -15,7 +16,7 @@ from typing import Any
 
 from runner.errors import RunFailed
 from runner.sweep.pool import Local
-from runner.sweep.post import POLL_S, Incoming, Outgoing, address, held, is_held
+from runner.sweep.post import POLL_S, TERMINAL, Incoming, Outgoing, address, held, is_held
 
 PASSED_ON = ("RUNNER_TRUST", "HF_HOME", "HF_HUB_OFFLINE", "HF_ENDPOINT")  # of the environment: no secrets
 
@@ -49,6 +50,9 @@ class Host:
 
         folder, number = Path(self.folder), HydraConfig.get().job.num
         multiprocessing.set_start_method("forkserver", force=True)  # whatever the launcher's processes start theirs by
+        with suppress(ValueError):  # in the sweep's own process (joblib with one worker), which heeds them
+            for one in TERMINAL:
+                signal.signal(one, signal.SIG_IGN)
         os.chdir(self.place)
         os.environ.update(self.environment)
         sys.path += [entry for entry in self.path if entry not in sys.path]

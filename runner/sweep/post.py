@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 POLL_S = 0.1  # seconds between two looks
 BEAT_S = 1.0  # seconds between two signs of life
 LOST_S = 30.0  # seconds without one, after which whoever should write is taken for gone
+TERMINAL = (signal.SIGINT, signal.SIGHUP)  # reach all that a terminal has started; the sweep passes them on itself
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import RunFailed
-from runner.sweep.post import POLL_S, Incoming, Outgoing, address, held, is_held
+from runner.sweep.post import POLL_S, TERMINAL, Incoming, Outgoing, address, held, is_held
 from runner.sweep.workers import Worker
 
 BARREN = 3  # launches in a row that bring no worker, until no more are tried
@@ -193,6 +194,7 @@ class Remote:
         return launching or any(post.here and is_held(post.lock) for post in self.posts)
 
     def _launched(self, first: int) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)  # what is started from this thread inherits that
         try:
             self.launch(self.hosts, first)
             self.error = ""

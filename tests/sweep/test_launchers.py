@@ -116,6 +116,16 @@ def test_a_stop_reaches_every_host(cli, spawn, sweep, own):
     assert not alive(under) and {status["state"] for status in statuses(cli.home)} <= {"done", "stopped"}
 
 
+def test_ctrl_c_at_a_terminal_stops_jobs_rather_than_killing_their_hosts(cli, spawn, sweep, own):
+    process = spawn(*sweep, "hydra/launcher=submitit_local", cwd=cli.home, env=own)
+    read_to(process, "done ")
+    under = below(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in told and "FAILED" not in told, told
+    assert not alive(under) and {status["state"] for status in statuses(cli.home)} <= {"done", "stopped"}
+
+
 def test_the_limits_of_a_job_hold_everywhere(cli, doing):
     arguments = [text for text in doing("eat", "hang", "leave", "work") if "n_jobs" not in text]
     ended = cli(
