@@ -148,8 +148,6 @@ class Remote:
         if self._thread is not None and (self._thread.is_alive() or any(post.alive for post in self.posts)):
             return
         if self._thread is None:
-            for old in self.folder.parent.glob("crew-*"):  # hosts of a sweep that was killed find that out by this
-                shutil.rmtree(old, ignore_errors=True)
             self.folder.mkdir()
             self._open.enter_context(held(self.folder / "lock"))
         self.barren = 0 if any(post.came for post in self.posts) else self.barren + 1

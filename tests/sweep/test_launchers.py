@@ -101,9 +101,11 @@ def test_hosts_of_a_killed_sweep_end_and_the_sweep_goes_on_anywhere(cli, spawn, 
     until(lambda: not alive(under), 20)
     assert 0 < len(results(cli.home / "outputs")) < 6
     assert cli(*sweep, "output_dir=whole").code == 0
+    assert list(cli.home.glob("outputs/sweeps/*/crew-1"))
     ended = cli(*sweep)
     assert ended.code == 0 and "6 of 6 done" in ended.out, ended.out + ended.err
     assert results(cli.home / "outputs") == results(cli.home / "whole")
+    assert not list(cli.home.glob("outputs/sweeps/*/crew-*"))
 
 
 def test_a_stop_reaches_every_host(cli, spawn, sweep, own):
