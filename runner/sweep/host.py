@@ -18,6 +18,7 @@ from runner.errors import RunFailed
 from runner.sweep.pool import Local
 from runner.sweep.post import POLL_S, TERMINAL, Incoming, Outgoing, address, held, is_held
 
+SEAL_S = 60.0  # seconds that a job has to stop by itself; submitit gives notice two minutes before the end
 PASSED_ON = ("RUNNER_TRUST", "HF_HOME", "HF_HUB_OFFLINE", "HF_ENDPOINT")  # of the environment: no secrets
 
 
@@ -74,6 +75,11 @@ class Host:
                 desk.listen()
         except RunFailed as error:
             desk.told.send(name, "failed", str(error))
+        except FileNotFoundError:  # the sweep has ended
+            raise
+        except BaseException:  # raised by submitit where the time limit is near, by Ctrl-C elsewhere
+            desk.stop()
+            raise
         finally:
             pool.close()
 
@@ -110,6 +116,18 @@ class Desk:
         if worker.ready and not ready and worker in self.pool.workers:
             self.told.send(self.name, "ready", worker.line.pid)
         self.told.beat(self.name, "alive", worker.line.memory_mb, self.progress)
+
+    def stop(self) -> None:
+        """The machine is taken back: a job that is under way stops where another worker can go on with it."""
+        until = time.monotonic() + SEAL_S
+        for worker in self.pool.workers:
+            worker.line.signal(signal.SIGTERM)
+        while self.pool.workers and time.monotonic() < until:
+            for _, message in self.pool.events(POLL_S):
+                if message[0] in ("ended", "gone"):
+                    self.told.send(self.name, *message)
+                    self.told.send(self.name, "gone", None)  # it is given no other job
+                    return
 
     def obey(self, order: Sequence[Any]) -> None:
         """(to whom, what, ...); what is for a worker that has ended is not for the next one."""

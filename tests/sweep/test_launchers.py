@@ -93,6 +93,20 @@ def test_a_killed_host_loses_nothing(cli, spawn, sweep, own):
         assert [json.loads(line)["row"] for line in path.open()] == list(range(ROWS))
 
 
+def test_a_host_whose_time_is_up_hands_its_job_on(cli, spawn, sweep, own):
+    process = spawn(*sweep, "sweep.attempts=1", "hydra/launcher=submitit_local", cwd=cli.home, env=own)
+    read_to(process, "done ")
+    working = until(lambda: {status["pid"] for status in statuses(cli.home) if status["state"] == "running"})
+    first = next(host for host in hosts(process) if working & set(below(host)))
+    os.kill(first, signal.SIGUSR2)  # as Slurm does it before the time limit
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "6 of 6 done" in told and "FAILED" not in told, (
+        told
+    )  # it is no attempt of the job
+    for path in cli.home.glob("outputs/*/*/predictions.jsonl"):
+        assert [json.loads(line)["row"] for line in path.open()] == list(range(ROWS))
+
+
 def test_hosts_of_a_killed_sweep_end_and_the_sweep_goes_on_anywhere(cli, spawn, sweep, own):
     process = spawn(*sweep, "hydra/launcher=submitit_local", cwd=cli.home, env=own)
     read_to(process, "done ")
