@@ -23,12 +23,14 @@ class Outgoing:
     """A file that one process writes."""
 
     path: Path
+    start: str = "\n"  # before the first message: whoever wrote here before may have been killed within a line
     beaten: float = -BEAT_S  # when a sign of life was sent, seconds, monotonic
 
     def send(self, *message: Any) -> None:
         """One message, as JSON; the file is closed each time, for only then do other machines see it (NFS)."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(message) + "\n")
+            file.write(f"{self.start}{json.dumps(message)}\n")
+        self.start = ""
 
     def beat(self, *message: Any) -> None:
         """A sign of life, where it is time for one: whatever else is sent does not put it off."""
@@ -46,7 +48,7 @@ class Incoming:
     heard: float = field(default_factory=time.monotonic)  # when something had been written, seconds, monotonic
 
     def new(self) -> Iterator[Sequence[Any]]:
-        """What has come since; a line that is not whole yet comes the next time."""
+        """What has come since; a line that is not whole yet comes the next time, one that never will be is left out."""
         with self.path.open("rb") as file:
             file.seek(self.read)
             for line in file:
@@ -54,7 +56,8 @@ class Incoming:
                     return
                 self.read += len(line)
                 self.heard = time.monotonic()
-                yield json.loads(line)
+                if (message := _message(line)) is not None:
+                    yield message
 
     @property
     def lost(self) -> bool:
@@ -85,3 +88,11 @@ def is_held(path: Path) -> bool:
     except OSError:  # the folder is gone
         return False
     return False
+
+
+def _message(line: bytes) -> Sequence[Any] | None:
+    try:
+        found: Sequence[Any] = json.loads(line)
+    except ValueError:
+        return None
+    return found

@@ -85,6 +85,16 @@ def test_what_a_worker_took_is_not_held_against_the_next_one(post, tell):
     assert heard(post) == [("gone", -9)] and post.worker.line.memory_mb == 0.0 and post.worker.progress == ()
 
 
+def test_a_line_that_a_killed_host_left_torn_takes_no_other_along(post, tell, tmp_path):
+    tell("host", "begun", "elsewhere")
+    with (tmp_path / "0.told").open("a") as file:
+        file.write('["host", "reached", {"ro')
+    again = Outgoing(tmp_path / "0.told").send
+    again("other", "begun", "elsewhere")
+    again("other", "ready", 2)
+    assert heard(post) == [] and post.worker is not None and post.worker.line.pid == 2
+
+
 def test_what_a_host_here_says_last_is_heard(post, tell, tmp_path):
     with held(tmp_path / "0.lock"):
         tell("host", "begun", socket.gethostname())
