@@ -205,7 +205,8 @@ class Crew:
             outcome = replace(outcome, state="stopped")
         if not outcome.directory:
             outcome = replace(outcome, directory=str(self.runs.directory(job) or ""))
-        if outcome.state == "busy" and not (self.stop or self.given_up):  # another sweep is at it
+        taken_back = outcome.state == "stopped" and outcome.passing  # the machine is: that says nothing of the job
+        if (outcome.state == "busy" or taken_back) and not (self.stop or self.given_up):  # busy: another sweep is at it
             self.attempts[job.number] -= 1
             self.later.append((time.monotonic() + BUSY_S, job))
             return

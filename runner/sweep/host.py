@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import time
@@ -15,8 +16,9 @@ from typing import Any
 
 from runner.errors import RunFailed
 from runner.sweep.pool import Local
-from runner.sweep.post import POLL_S, Incoming, Outgoing, held, is_held
+from runner.sweep.post import POLL_S, TERMINAL, Incoming, Outgoing, address, held, is_held
 
+SEAL_S = 60.0  # seconds that a job has to stop by itself; submitit gives notice two minutes before the end
 PASSED_ON = ("RUNNER_TRUST", "HF_HOME", "HF_HUB_OFFLINE", "HF_ENDPOINT")  # of the environment: no secrets
 
 
@@ -49,6 +51,9 @@ class Host:
 
         folder, number = Path(self.folder), HydraConfig.get().job.num
         multiprocessing.set_start_method("forkserver", force=True)  # whatever the launcher's processes start theirs by
+        with suppress(ValueError):  # in the sweep's own process (joblib with one worker), which heeds them
+            for one in TERMINAL:
+                signal.signal(one, signal.SIG_IGN)
         os.chdir(self.place)
         os.environ.update(self.environment)
         sys.path += [entry for entry in self.path if entry not in sys.path]
@@ -62,12 +67,19 @@ class Host:
         desk = Desk(name, pool, Outgoing(folder / f"{number}.told"))
         try:
             desk.told.send(name, "begun", socket.gethostname())
-            while not desk.over and not orders.lost and not self._orphaned(folder):
-                desk.listen()
+            while not orders.lost and not self._orphaned(folder):
                 for order in orders.new():
                     desk.obey(order)
+                if desk.over:
+                    return
+                desk.listen()
         except RunFailed as error:
             desk.told.send(name, "failed", str(error))
+        except FileNotFoundError:  # the sweep has ended
+            raise
+        except BaseException:  # raised by submitit where the time limit is near, by Ctrl-C elsewhere
+            desk.stop()
+            raise
         finally:
             pool.close()
 
@@ -80,8 +92,8 @@ class Desk:
     """Orders to a worker, and what it tells back.
 
     Fields:
-        name: orders to others that had this number are not for this one.
-        progress: of its job, told with the next sign of life.
+        name: of the host.
+        progress: of the worker's job, told with the next sign of life.
     """
 
     name: str
@@ -101,19 +113,31 @@ class Desk:
                 self.progress = message[1:]
             else:
                 self.told.send(self.name, *message)
-        if worker.ready and not ready:
+        if worker.ready and not ready and worker in self.pool.workers:
             self.told.send(self.name, "ready", worker.line.pid)
-        if self.told.due:
-            self.told.send(self.name, "alive", worker.line.memory_mb, self.progress)
+        self.told.beat(self.name, "alive", worker.line.memory_mb, self.progress)
+
+    def stop(self) -> None:
+        """The machine is taken back: a job that is under way stops where another worker can go on with it."""
+        until = time.monotonic() + SEAL_S
+        for worker in self.pool.workers:
+            worker.line.signal(signal.SIGTERM)
+        while self.pool.workers and time.monotonic() < until:
+            for _, message in self.pool.events(POLL_S):
+                if message[0] in ("ended", "gone"):
+                    self.told.send(self.name, *message)
+                    self.told.send(self.name, "gone", None)  # it is given no other job
+                    return
 
     def obey(self, order: Sequence[Any]) -> None:
-        """(to whom, what, ...)."""
+        """(to whom, what, ...); what is for a worker that has ended is not for the next one."""
         to, what, *more = order
-        if to != self.name:
-            return
-        self.over = self.over or what == "leave"
-        for worker in self.pool.workers:
+        mine = [worker for worker in self.pool.workers if to == address(self.name, worker.line.pid)]
+        if what == "leave" and (mine or not to):  # or to whoever is there
+            self.over = True
+        for worker in mine:
             if what == "job":
+                self.progress = ()
                 worker.line.send(more)
             elif what == "signal":
                 worker.line.signal(more[0])

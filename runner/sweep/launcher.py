@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,8 @@ class Launcher:
 
     def pool(self, directory: Path, attempt: int, limits: Limits, jobs: int) -> Pool:
         """Workers for an attempt at so many jobs in this directory."""
+        for old in directory.glob("crew-*"):  # hosts of an attempt that was killed find that out by this
+            shutil.rmtree(old, ignore_errors=True)
         threads = fair_threads(limits.workers) if self.name in HERE else None
         if self.name in OWN[LAUNCHER]:
             return Local(directory / "workers.log", threads)

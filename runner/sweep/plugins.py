@@ -25,6 +25,7 @@ HYDRAS = {  # launchers of Hydra's: the module that has it, and our extra that b
     "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
 }
 ANY = ("n_jobs", "timeout_s", "memory_mb")  # said of any launcher in the same words
+OF_JOBS = ("hydra.launcher.timeout_s", "hydra.launcher.memory_mb")  # whoever runs them
 PREFIXES = (f"{LAUNCHER}=", f"{SWEEPER}=", "hydra.launcher.", "hydra.sweeper.")
 
 
@@ -62,10 +63,14 @@ def chosen(plugins: Sequence[str], also: str | None = None) -> tuple[list[str], 
 
 
 def before(known: Sequence[str], now: Sequence[str]) -> list[str]:
-    """What was said of plugins at an earlier attempt and still counts beside what is said now."""
+    """What was said of plugins at an earlier attempt and still counts beside what is said now.
+
+    With another launcher that is what limits a job; how many workers there are is said of the launcher.
+    """
     keys, said = ({text.lstrip("+").partition("=")[0]: text for text in texts} for texts in (known, now))
     other = tuple(f"{group.replace('/', '.')}." for group in OWN if group in said and said[group] != keys.get(group))
-    return [text for key, text in keys.items() if key not in said and not (other and key.startswith(other))]
+    kept = [key for key in keys if key not in said and (key in OF_JOBS or not key.startswith(other))]
+    return [keys[key] for key in kept]
 
 
 def _missing(group: str, name: str) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import Any
 POLL_S = 0.1  # seconds between two looks
 BEAT_S = 1.0  # seconds between two signs of life
 LOST_S = 30.0  # seconds without one, after which whoever should write is taken for gone
+TERMINAL = (signal.SIGINT, signal.SIGHUP)  # reach all that a terminal has started; the sweep passes them on itself
 
 
 @dataclass
@@ -21,18 +23,20 @@ class Outgoing:
     """A file that one process writes."""
 
     path: Path
-    told: float = 0.0  # when, seconds, monotonic
+    start: str = "\n"  # before the first message: whoever wrote here before may have been killed within a line
+    beaten: float = -BEAT_S  # when a sign of life was sent, seconds, monotonic
 
     def send(self, *message: Any) -> None:
         """One message, as JSON; the file is closed each time, for only then do other machines see it (NFS)."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(message) + "\n")
-        self.told = time.monotonic()
+            file.write(f"{self.start}{json.dumps(message)}\n")
+        self.start = ""
 
-    @property
-    def due(self) -> bool:
-        """Whether it is time for a sign of life."""
-        return time.monotonic() - self.told > BEAT_S
+    def beat(self, *message: Any) -> None:
+        """A sign of life, where it is time for one: whatever else is sent does not put it off."""
+        if time.monotonic() - self.beaten > BEAT_S:
+            self.beaten = time.monotonic()
+            self.send(*message)
 
 
 @dataclass
@@ -44,7 +48,7 @@ class Incoming:
     heard: float = field(default_factory=time.monotonic)  # when something had been written, seconds, monotonic
 
     def new(self) -> Iterator[Sequence[Any]]:
-        """What has come since; a line that is not whole yet comes the next time."""
+        """What has come since; a line that is not whole yet comes the next time, one that never will be is left out."""
         with self.path.open("rb") as file:
             file.seek(self.read)
             for line in file:
@@ -52,12 +56,18 @@ class Incoming:
                     return
                 self.read += len(line)
                 self.heard = time.monotonic()
-                yield json.loads(line)
+                if (message := _message(line)) is not None:
+                    yield message
 
     @property
     def lost(self) -> bool:
         """Whether nothing has come for so long that nothing will."""
         return time.monotonic() - self.heard > LOST_S
+
+
+def address(host: str, pid: int | None) -> str:
+    """Whom an order is for: that worker of that host, and none that takes its place."""
+    return f"{host}/{pid}"
 
 
 @contextmanager
@@ -78,3 +88,11 @@ def is_held(path: Path) -> bool:
     except OSError:  # the folder is gone
         return False
     return False
+
+
+def _message(line: bytes) -> Sequence[Any] | None:
+    try:
+        found: Sequence[Any] = json.loads(line)
+    except ValueError:
+        return None
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import RunFailed
-from runner.sweep.post import POLL_S, Incoming, Outgoing, held, is_held
+from runner.sweep.post import POLL_S, TERMINAL, Incoming, Outgoing, address, held, is_held
 from runner.sweep.workers import Worker
 
 BARREN = 3  # launches in a row that bring no worker, until no more are tried
@@ -22,28 +23,26 @@ LEAVE_S = 20.0  # seconds that hosts have to leave
 
 @dataclass
 class Letters:
-    """The line to the worker of a host.
+    """The line to one worker of a host.
 
     Fields:
         orders: to the host.
-        host: its name; one that was started again in its place has another.
-        here: whether it is on this machine.
+        to: whom they are for; a worker that takes the place of this one has another name.
     """
 
     orders: Outgoing
-    host: str
-    here: bool
-    pid: int | None = None
+    to: str
+    pid: int | None
     memory_mb: float = 0.0
 
     def send(self, order: Any) -> bool:
         """See Line."""
-        self.orders.send(self.host, *(("leave",) if order is None else ("job", *order)))
+        self.orders.send(self.to, *(("leave",) if order is None else ("job", *order)))
         return True
 
     def signal(self, number: int) -> None:
         """See Line."""
-        self.orders.send(self.host, "signal", int(number))
+        self.orders.send(self.to, "signal", int(number))
 
 
 @dataclass
@@ -52,8 +51,10 @@ class Post:
 
     Fields:
         lock: held by the host while it lives.
-        letters: to the host that is there now.
+        host: the name of the one that is there now; "" where there is none.
+        here: whether it is on this machine.
         worker: of that host, once it is ready.
+        letters: to that worker.
         came: whether there has been one.
         error: why a host has ended by itself.
     """
@@ -61,8 +62,10 @@ class Post:
     orders: Outgoing
     told: Incoming
     lock: Path
-    letters: Letters | None = None
+    host: str = ""
+    here: bool = False
     worker: Worker | None = None
+    letters: Letters | None = None
     came: bool = False
     error: str = ""
 
@@ -73,32 +76,40 @@ class Post:
         return cls(Outgoing(orders), Incoming(told), lock)
 
     def events(self) -> Iterator[tuple[Worker, Sequence[Any]]]:
-        """What has come since."""
+        """What has come since; a host that is silent for long loses its job, and has another when it is heard again."""
+        ended = self.here and not is_held(self.lock)  # looked at first: what it said last is read all the same
         with suppress(FileNotFoundError):  # it has not begun yet
             for host, what, *more in self.told.new():
                 if what == "begun":
                     yield from self._gone(None)
-                    self.letters = Letters(self.orders, host, more[0] == socket.gethostname())
-                elif self.letters is None or host != self.letters.host:
+                    self.host, self.here, ended = host, more[0] == socket.gethostname(), False
+                elif host != self.host:
                     continue
                 elif what == "ready":
-                    self.letters.pid = more[0]
+                    self.letters = Letters(self.orders, address(host, more[0]), more[0])
                     self.worker, self.came = Worker(self.letters, ready=True), True
-                elif what == "alive":
-                    self.letters.memory_mb = more[0]
-                    if self.worker is not None:
-                        self.worker.progress = more[1]
                 elif what == "gone":
                     yield from self._gone(more[0])
                 elif what == "failed":
                     self.error = more[0]
-                elif self.worker is not None:
+                elif self.worker is None or self.letters is None:
+                    continue
+                elif what == "alive":
+                    self.letters.memory_mb, self.worker.progress = more
+                else:
                     yield self.worker, (what, *more)
-        if self.letters is not None and (self.told.lost or (self.letters.here and not is_held(self.lock))):
-            self.letters = None
+        if ended:
+            self.host, self.here = "", False
             yield from self._gone(None)
-        if self.orders.due:
-            self.orders.send("", "alive")
+        elif self.told.lost and self.worker is not None:
+            self.worker.kill()
+            yield from self._gone(None)
+        self.orders.beat("", "alive")
+
+    @property
+    def alive(self) -> bool:
+        """Whether a host is there, as far as that is known."""
+        return bool(self.host) and not self.told.lost
 
     def _gone(self, code: int | None) -> Iterator[tuple[Worker, Sequence[Any]]]:
         worker, self.worker = self.worker, None
@@ -134,11 +145,9 @@ class Remote:
 
     def hire(self) -> None:
         """See Pool; all hosts at once, and again when all have ended: a batch system has taken its machines back."""
-        if self._thread is not None and (self._thread.is_alive() or any(post.letters for post in self.posts)):
+        if self._thread is not None and (self._thread.is_alive() or any(post.alive for post in self.posts)):
             return
         if self._thread is None:
-            for old in self.folder.parent.glob("crew-*"):  # hosts of a sweep that was killed find that out by this
-                shutil.rmtree(old, ignore_errors=True)
             self.folder.mkdir()
             self._open.enter_context(held(self.folder / "lock"))
         self.barren = 0 if any(post.came for post in self.posts) else self.barren + 1
@@ -148,7 +157,7 @@ class Remote:
         first, self.posts = len(list(self.folder.glob("*.orders"))), []
         for number in range(first, first + self.hosts):
             self.posts.append(Post.at(self.folder, number))
-            self.posts[-1].orders.send("", "alive")
+            self.posts[-1].orders.beat("", "alive")
         self._thread = threading.Thread(target=self._launched, args=(first,), daemon=True)
         self._thread.start()
 
@@ -168,8 +177,8 @@ class Remote:
     def close(self) -> None:
         """See Pool; hosts that still wait for their turn leave as soon as they begin."""
         for post in self.posts:
-            if post.letters is not None:
-                post.letters.send(None)
+            with suppress(OSError):  # on a full disk they find it out by the lock, or by the silence
+                post.orders.send("", "leave")
         until = time.monotonic() + LEAVE_S
         while self._stays and time.monotonic() < until:
             time.sleep(POLL_S)
@@ -179,10 +188,11 @@ class Remote:
     @property
     def _stays(self) -> bool:
         """Whether a host has not left yet, as far as that is known."""
-        here = (post for post in self.posts if post.letters is not None and post.letters.here)
-        return (self._thread is not None and self._thread.is_alive()) or any(is_held(post.lock) for post in here)
+        launching = self._thread is not None and self._thread.is_alive()
+        return launching or any(post.here and is_held(post.lock) for post in self.posts)
 
     def _launched(self, first: int) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, TERMINAL)  # what is started from this thread inherits that
         try:
             self.launch(self.hosts, first)
             self.error = ""

@@ -88,7 +88,7 @@ class View:
         if self.metric is None or self.metric[0] not in outcome.metrics:
             return
         value = outcome.metrics[self.metric[0]]["value"]
-        if self.best is None or (value > self.best[0]) == self.metric[1]:
+        if self.best is None or (value > self.best[0] if self.metric[1] else value < self.best[0]):
             self.best = value, job
 
     def _show(self, lines: Sequence[str]) -> None:

@@ -104,6 +104,20 @@ def test_a_killed_host_loses_nothing(cli, spawn, sweep, own):
         assert [json.loads(line)["row"] for line in path.open()] == list(range(ROWS))
 
 
+def test_a_host_whose_time_is_up_hands_its_job_on(cli, spawn, sweep, own):
+    process = spawn(*sweep, "sweep.attempts=1", "hydra/launcher=submitit_local", cwd=cli.home, env=own)
+    read_to(process, "done ")
+    working = until(lambda: {status["pid"] for status in statuses(cli.home) if status["state"] == "running"})
+    first = next(host for host in hosts(process) if working & set(below(host)))
+    os.kill(first, signal.SIGUSR2)  # as Slurm does it before the time limit
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "6 of 6 done" in told and "FAILED" not in told, (
+        told
+    )  # it is no attempt of the job
+    for path in cli.home.glob("outputs/*/*/predictions.jsonl"):
+        assert [json.loads(line)["row"] for line in path.open()] == list(range(ROWS))
+
+
 def test_hosts_of_a_killed_sweep_end_and_the_sweep_goes_on_anywhere(cli, spawn, sweep, own):
     process = spawn(*sweep, "hydra/launcher=submitit_local", cwd=cli.home, env=own)
     read_to(process, "done ")
@@ -112,9 +126,11 @@ def test_hosts_of_a_killed_sweep_end_and_the_sweep_goes_on_anywhere(cli, spawn, 
     until(lambda: not alive(under), 20)
     assert 0 < len(results(cli.home / "outputs")) < 6
     assert cli(*sweep, "output_dir=whole").code == 0
+    assert list(cli.home.glob("outputs/sweeps/*/crew-1"))
     ended = cli(*sweep)
     assert ended.code == 0 and "6 of 6 done" in ended.out, ended.out + ended.err
     assert results(cli.home / "outputs") == results(cli.home / "whole")
+    assert not list(cli.home.glob("outputs/sweeps/*/crew-*"))
 
 
 def test_a_stop_reaches_every_host(cli, spawn, sweep, own):
@@ -127,8 +143,18 @@ def test_a_stop_reaches_every_host(cli, spawn, sweep, own):
     assert not alive(under) and {status["state"] for status in statuses(cli.home)} <= {"done", "stopped"}
 
 
+def test_ctrl_c_at_a_terminal_stops_jobs_rather_than_killing_their_hosts(cli, spawn, sweep, own):
+    process = spawn(*sweep, "hydra/launcher=submitit_local", cwd=cli.home, env=own)
+    read_to(process, "done ")
+    under = below(process.pid)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does it
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in told and "FAILED" not in told, told
+    assert not alive(under) and {status["state"] for status in statuses(cli.home)} <= {"done", "stopped"}
+
+
 def test_the_limits_of_a_job_hold_everywhere(cli, doing):
-    arguments = [text for text in doing("work", "hang", "leave", "eat") if "n_jobs" not in text]
+    arguments = [text for text in doing("eat", "hang", "leave", "work") if "n_jobs" not in text]
     ended = cli(
         *arguments, "hydra/launcher=submitit_local", "hydra.launcher.n_jobs=1", "hydra.launcher.timeout_s=4",
         "hydra.launcher.memory_mb=1200",

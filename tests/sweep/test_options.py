@@ -5,6 +5,7 @@ import pytest
 from runner.errors import ConfigError
 from runner.sweep.grid import grid
 from runner.sweep.options import SweepConfig, split
+from runner.sweep.plugins import before
 
 
 def points(*overrides, **options):
@@ -144,3 +145,12 @@ def test_a_launcher_that_is_not_installed_says_what_to_install(cli, monkeypatch)
 
 def test_options_of_several_runs_ask_for_them(cli):
     assert "sweep  add -m: these options are of several runs" in cli("seeds=3").err
+
+
+def test_what_limits_a_job_still_counts_with_another_launcher():
+    known = ["hydra/launcher=submitit", "hydra.launcher.n_jobs=16", "hydra.launcher.partition=gpu",
+             "hydra.launcher.timeout_s=60", "hydra.launcher.memory_mb=900", "hydra.sweeper.n_trials=3"]  # fmt: skip
+    assert before(known, ["hydra/launcher=local", "hydra.launcher.memory_mb=700"]) == [
+        "hydra.launcher.timeout_s=60", "hydra.sweeper.n_trials=3"
+    ]  # fmt: skip
+    assert before(known, ["hydra/launcher=submitit", "hydra.launcher.n_jobs=2"]) == [*known[2:]]

@@ -8,6 +8,11 @@ import re
 import subprocess
 import sys
 
+import pytest
+
+from runner.sweep.plan import Job
+from runner.sweep.view import View
+from runner.sweep.worker import Outcome
 from tests.conftest import ROOT
 
 
@@ -41,3 +46,12 @@ def test_jobs_under_way_have_a_line_each_with_how_far_they_are(cli, doing, rules
     assert code == 0, said
     assert re.search(r"of 2 done · 1 running\s+decode.rule.what=slow  \w+ [123]/4 · ", said), said[:3000]
     assert "best well-formed" in said and "ties with 1" in said
+
+
+@pytest.mark.parametrize(("larger", "values", "best"), [(True, (1, 3, 3), 1), (False, (3, 1, 1), 1)])
+def test_the_best_is_the_first_that_no_other_one_beats(larger, values, best):
+    view = View(("loss", larger))
+    for number, value in enumerate(values):
+        job = Job(number, number, "", [], [f"seed={number}"], "", {})
+        view.ended(job, Outcome("done", fresh=False, metrics={"loss": {"value": value}}))
+    assert view.best == (values[best], Job(best, best, "", [], [f"seed={best}"], "", {}))
