@@ -120,8 +120,8 @@ def _show(asked: Any) -> int:
 
 def _sweep(asked: Any) -> int:
     """A sweeper makes the jobs and a launcher runs them; one that fails costs only itself."""
-    from runner.compose import PLUGINS, compose_plugins
     from runner.sweep.options import split
+    from runner.sweep.plugins import chosen, is_plugin
     from runner.sweep.sweep import Sweep, resumed, show
 
     options, rest = split(asked.overrides, asked.multirun)
@@ -134,10 +134,9 @@ def _sweep(asked: Any) -> int:
         asked.flags = ["-m", *(flag for flag in asked.flags if flag not in ("-m", "--multirun"))]
     elif not asked.multirun:
         raise ConfigError("sweep  add -m: these options are of several runs")
-    plugins = [text for text in rest if text.startswith(PLUGINS)]
-    compose_plugins(plugins, asked.config_dir)
-    sweep = Sweep(options, [text for text in rest if text not in plugins], plugins, asked.config_dir)
-    asked.overrides = plugins  # its jobs are composed by the sweep
+    plugins = [text for text in rest if is_plugin(text)]
+    asked.overrides, limits = chosen(plugins, asked.config_dir)  # its jobs are composed by the sweep
+    sweep = Sweep(options, [text for text in rest if text not in plugins], plugins, limits, asked.config_dir)
     _hydra_main(asked, sweep)
     if sweep.error is not None:
         raise sweep.error

@@ -30,9 +30,6 @@ from runner.guard import check_folder, environment, hydra_problems
 from runner.secret import secret_problem
 from runner.usage import choices, config_dir
 
-OWN = {"hydra/sweeper": ("grid", "search"), "hydra/launcher": ("local",)}  # the first of each unless another is chosen
-PLUGINS = ("hydra/launcher=", "hydra/sweeper=", "hydra.launcher.", "hydra.sweeper.")  # of a sweep only
-
 MISTAKES = (  # in YAML
     HydraException,
     OmegaConfBaseException,
@@ -67,39 +64,6 @@ def compose(overrides: Sequence[str], also: str | None = None) -> DictConfig:
     """
     with composer(also) as composing:
         return composing(overrides)
-
-
-def compose_plugins(plugins: Sequence[str], also: str | None = None) -> None:
-    """Whether a sweeper and a launcher can be chosen so.
-
-    Raises:
-        ConfigError: naming every override that cannot be used.
-    """
-    given = dict(text.partition("=")[::2] for text in plugins)
-    chosen = {group: given.get(group, names[0]) for group, names in OWN.items()}
-    found = [
-        f"{group}={name}  is none of the runner's own; known: {', '.join(OWN[group])}"
-        for group, name in chosen.items()
-        if name not in OWN[group]
-    ]
-    if found:
-        raise ConfigError(found)
-    with composer(also) as composing:  # where Hydra has found its plugins
-        for group, name in chosen.items():
-            start, known = f"{group.replace('/', '.')}.", {one: _options(group, one) for one in OWN[group]}
-            for option in (key.removeprefix(start) for key in given if key.startswith(start)):
-                if option not in known[name]:
-                    other = next((one for one in OWN[group] if option in known[one]), None)
-                    told = f"{group}={other} has it" if other else nearest(option, known[name][1:])
-                    found.append(f"{start}{option}  is no option of {group}={name}; {told}")
-        if found:
-            raise ConfigError(found)
-        composing([], plugins)
-
-
-def _options(group: str, name: str) -> list[str]:
-    """Of a plugin; the first is its class."""
-    return [str(option) for option in ConfigStore.instance().load(f"{group}/{name}.yaml").node]
 
 
 @contextmanager

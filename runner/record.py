@@ -107,7 +107,7 @@ class Record:
             yield
             self._finish(say)
         except OSError as error:
-            told = _told_as_disk_error(error, self.directory)
+            told = disk_error(error, self.directory)
             self._fail(told or error)
             if told is None:
                 raise
@@ -269,7 +269,8 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _told_as_disk_error(error: OSError, directory: Path) -> RunFailed | None:
+def disk_error(error: OSError, directory: Path) -> RunFailed | None:
+    """What is told of a disk that is full or read-only; None of any other error."""
     if error.errno not in (28, 30, 122, 27):  # ENOSPC, EROFS, EDQUOT, EFBIG
         return None
     where = error.filename or directory

@@ -14,8 +14,10 @@ SECRET_VALUE = re.compile(
     r"|xox[a-z]-[\w-]{10,}|AIza[\w-]{20,}|AKIA[A-Z0-9]{12,}|eyJ[\w-]{16,}(?:\.[\w-]+)*)"
     r"|(?i:\bBearer\s+)(?=\S*\d)[\w.~+/-]{16,}=*"
     r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"  # https://user:password@host
+    r"|(?i:(?<=[?&]password=)|(?<=[?&]sslpassword=))[^\s&]+"  # postgresql://host/name?password=...
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+PASSWORD = re.compile(r"://[^\s@]*:\S*@|[?&]\w*passw\w*=", re.I)  # in the URL of a database, whatever it consists of
 GIVEN = re.compile(r"([\w.-]+)=(?!\.\.\.)([^\s,]+)")  # key=value inside a message
 NO_SECRETS = ("", "true", "false", "null", "none")  # values of switches: share_att_key
 
@@ -44,6 +46,14 @@ def secret_problem(key: str, value: Any) -> str | None:
     if told != name or (isinstance(value, str) and SECRET_VALUE.search(value)):
         return f"{told}  holds what looks like a secret: {remedy}"
     return None
+
+
+def url_problem(key: str, value: str) -> str | None:
+    """What is said of a URL that holds a password: it would be kept to be gone on with."""
+    if PASSWORD.search(value):
+        remedy = "give it by PGPASSWORD or ~/.pgpass, or the whole URL by '${oc.env:RUNNER_STORAGE}'"
+        return f"{key}  holds a password: {remedy}"
+    return secret_problem(key, value)
 
 
 def _is_secret(key: str, value: Any) -> bool:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser import chromium, tab  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 CHARACTERS = "，。？！；山水风月花鸟春秋江天人日夜云雨雪白青红一二三千万里空明来去归长短高低远近上下东西南北"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *CHARACTERS]

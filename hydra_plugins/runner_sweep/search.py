@@ -10,7 +10,7 @@ from runner.sweep.adapter import Handing
 
 @dataclass
 class SearchSweeperConf:
-    """Options of hydra.sweeper; see runner.sweep.search.SearchConfig."""
+    """Options of hydra.sweeper; see runner.sweep.aims.SearchConfig."""
 
     _target_: str = "hydra_plugins.runner_sweep.search.SearchSweeper"
     n_trials: int = 20  # points in all
@@ -19,7 +19,7 @@ class SearchSweeperConf:
     pruner: str | None = None  # median | hyperband | halving | wilcoxon
     startup: int = 5  # points before the sampler learns and the pruner prunes
     constraints: list[str] = field(default_factory=list)  # conditions on numbers, e.g. [seconds<=10]
-    storage: str | None = None  # null: SQLite in the sweep's directory; journal; or a URL
+    storage: str | None = None  # null: SQLite in the sweep's directory; journal; or a URL without a password
     budget_s: float | None = None  # seconds
     seed: int = 0
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from runner.files import write_text
 from runner.report.answers import answers, card, drawn, numbers_first
 from runner.report.data import data
+from runner.report.document import Look, document
 from runner.report.figures import curves, not_finite, numbers
 from runner.report.lines import part
-from runner.report.markup import Markup, clipped, duration, is_number, join, many, rate, tag, within
+from runner.report.markup import Markup, clipped, duration, is_number, join, many, moment, rate, tag, within
 from runner.report.origin import new_weights, origin
 from runner.report.read import Run, read_run
 from runner.report.trace import traces
@@ -49,23 +47,11 @@ def write_report(directory: Path) -> Path:
 
 def page(run: Run) -> str:
     """The whole page."""
-    here = Path(__file__).parent
-    style, script = ((here / name).read_text("utf-8") for name in ("style.css", "script.js"))
     figures = drawn(run)
     first = [numbers(run), *figures, answers(run)] if numbers_first(run) else [answers(run), numbers(run), *figures]
     sections = [*first, curves(run), traces(run), look(run, bool(figures)), data(run), origin(run)]
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"  # no other script can run
-    head = tag(
-        "head",
-        Markup('<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        Markup('<meta name="color-scheme" content="light dark">'),
-        tag("title", f"{_name(run)} · {run.state}"),
-        tag("style", Markup(style)),
-    )
-    body = tag("body", header(run, sections), tag("main", *sections), _footer(run), tag("script", Markup(script)))
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+    title = f"{_name(run)} · {run.state}"
+    return document(title, Look(), header(run, sections), tag("main", *sections), _footer(run))
 
 
 def header(run: Run, sections: list[Markup]) -> Markup:
@@ -177,7 +163,7 @@ def _facts(run: Run) -> list[str]:
         facts.append(f"seed {run.manifest['seed']}")
     if is_number(run.status.get("attempt")) and run.status["attempt"] > 1:
         facts.append(f"attempt {run.status['attempt']}")
-    started = _moment(run.status.get("started") or run.manifest.get("started"))
+    started = moment(run.status.get("started") or run.manifest.get("started"))
     return [*facts, f"{started:%Y-%m-%d %H:%M}"] if started else facts
 
 
@@ -185,17 +171,10 @@ def _elapsed(run: Run) -> float | None:
     """Seconds of the work; of the last attempt when the phases are not known."""
     if run.seconds is not None:
         return run.seconds
-    started, ended = (_moment(run.status.get(key)) for key in ("started", "ended"))
+    started, ended = (moment(run.status.get(key)) for key in ("started", "ended"))
     try:
         return (ended - started).total_seconds() if started and ended else None
     except TypeError:  # one with a time zone, one without
-        return None
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
         return None
 
 

@@ -6,6 +6,7 @@ import html
 import math
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, TypeGuard
 
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")  # not allowed in HTML text
@@ -101,6 +102,14 @@ def duration(seconds: Any) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(value: Any) -> datetime | None:
+    """A time as the files of a run have it."""
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
 
 
 def words(name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from runner.report.configuration import configuration, plain
@@ -19,10 +19,10 @@ Pairs = Iterable[tuple[str, Any]]
 def origin(run: Run) -> Markup:
     """The last section: all that is needed to make the run again."""
     cards = [
-        _card("Checkpoint", _checkpoint(run)),
-        _card("Data", _data(part(run.manifest, "data"))),
-        _card("Decoding in effect", part(run.manifest, "decoding").items()),
-        _card("Environment", _environment(run.manifest)),
+        card("Checkpoint", _checkpoint(run)),
+        card("Data", _data(part(run.manifest, "data"))),
+        card("Decoding in effect", part(run.manifest, "decoding").items()),
+        card("Environment", _environment(run.manifest)),
     ]
     notes = run.manifest.get("notes")
     listed = [tag("li", clipped(note, 600)) for note in notes[:30]] if isinstance(notes, list) else []
@@ -46,19 +46,24 @@ def new_weights(run: Run) -> str:
 
 
 def _command(run: Run) -> Markup:
-    """The command that makes the run again: it asks for no rerun, and trusts the packages that were named."""
+    """The command that makes the run again: it asks for no rerun."""
     try:
         words = shlex.split(str(run.manifest.get("command") or ""))
     except ValueError:
         return Markup("")
+    return command([word for word in words if not word.startswith("rerun=")], run.config)
+
+
+def command(words: Sequence[str], config: Mapping[str, Any], name: str = "command") -> Markup:
+    """A command with a button that copies it; it trusts the packages that the configuration names."""
     if not words:
         return Markup("")
-    trusted = sorted({name.split(".")[0] for name in _targets(run.config)} - {"runner"})
-    command = shlex.join(word for word in words if not word.startswith("rerun="))
+    trusted = sorted({target.split(".")[0] for target in _targets(config)} - {"runner"})
+    said = shlex.join(words)
     if trusted:
-        command = f"RUNNER_TRUST={shlex.quote(','.join(trusted))} {command}"
-    button = tag("button", "copy", type="button", data_copy="command", hidden=True)
-    return tag("div", tag("pre", tag("code", clipped(command, 8_000), id="command")), button, class_="command")
+        said = f"RUNNER_TRUST={shlex.quote(','.join(trusted))} {said}"
+    button = tag("button", "copy", type="button", data_copy=name, hidden=True)
+    return tag("div", tag("pre", tag("code", clipped(said, 8_000), id=name)), button, class_="command")
 
 
 def _targets(values: Any) -> Iterable[str]:
@@ -68,7 +73,7 @@ def _targets(values: Any) -> Iterable[str]:
             yield from _targets(value)
 
 
-def _card(title: str, pairs: Pairs) -> Markup:
+def card(title: str, pairs: Pairs) -> Markup:
     """A titled list of names and values; empty values are left out."""
     shown = [(name, value) for name, value in pairs if value is not None and value != "" and value != {}]
     if not shown:

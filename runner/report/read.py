@@ -113,12 +113,19 @@ def read_run(directory: Path) -> Run:
     run.predictions = Predictions(_known(run))
     for line in _lines(run, "predictions.jsonl"):
         run.predictions.add(line)
+    run.curves = read_curves(run)
+    return run
+
+
+def read_curves(run: Run) -> dict[str, list[tuple[float, float]]]:
+    """The numbers of training.jsonl by their name, (step, value)."""
+    curves: dict[str, list[tuple[float, float]]] = {}
     for line in _lines(run, "training.jsonl"):
         if is_number(line.get("step")):
             for name, value in line.items():
                 if name not in ("step", "epoch") and isinstance(value, int | float):
-                    run.curves.setdefault(name, []).append((float(line["step"]), float(value)))
-    return run
+                    curves.setdefault(name, []).append((float(line["step"]), float(value)))
+    return curves
 
 
 def _known(run: Run) -> Known:

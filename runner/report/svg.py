@@ -99,7 +99,7 @@ def histogram(title: str, bins: Mapping[int, int], per_decade: int, width: int =
         bar = tag("rect", class_="bar", y=frame.y(count), height=round(frame.y(0) - frame.y(count), 1), **box)
         hit = tag("rect", class_="hit", y=frame.top, height=frame.y(0) - frame.top, **box)
         bars.append(tag("g", tag("title", text), hit, bar, class_="at"))
-    marks = _decades(*ends)
+    marks = decades(*ends)
     axes = [tag("line", class_="axis", x1=frame.left, x2=width - frame.right, y1=frame.y(0), y2=frame.y(0))]
     axes += [label_below(frame, math.log10(mark), f"{mark:,g}") for mark in marks]
     axes += [label_left(frame, mark) for mark in ticks(0, frame.high_y, 3) if mark == int(mark)]
@@ -207,7 +207,7 @@ def _places(frame: Frame, series: Sequence[Series]) -> Markup:
     return join(strips)
 
 
-def _decades(low: float, high: float) -> list[float]:
+def decades(low: float, high: float) -> list[float]:
     """Round numbers between 10**low and 10**high, some two to nine of them."""
     for leads in ((1,), (1, 3), (1, 2, 5), tuple(range(1, 10))):
         marks = [m * 10.0**p for p in range(math.floor(low), math.ceil(high) + 1) for m in leads]

@@ -1,10 +1,9 @@
-"""What Hydra's plugins of the runner have in common; it imports nothing else, for Hydra loads them at every start."""
+"""What Hydra's plugins of the runner have in common; it imports little, for Hydra loads them at every start."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hydra.core.plugins import Plugins
 from hydra.plugins.sweeper import Sweeper
 
 
@@ -16,7 +15,6 @@ class Handing(Sweeper):
 
     def setup(self, *, hydra_context: Any, task_function: Any, config: Any) -> None:
         """See Sweeper."""
-        self.work = task_function
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        from runner.sweep.launcher import Launcher
+
+        self.work, self.launcher = task_function, Launcher(hydra_context, config)

@@ -1,42 +1,25 @@
-"""What came of a sweep: its jobs by the number that was asked for, what ties with the best, and what failed."""
+"""The jobs of a sweep that are done by the number that was asked for, and what ties with the best."""
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from runner.errors import ConfigError, nearest
-from runner.files import read_json
+from runner.report.lines import whole
+from runner.sweep.entries import Entry
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job, thawed, way_of
-from runner.sweep.runs import Runs
-from runner.sweep.worker import cost
-from runner.types import Estimate
+from runner.task import Way
 
 COSTS = {"seconds": False}  # what a job took is a number as well
 SAME = 0.05  # p-values from here on are ties
+Ways = dict[str, Way]  # by the part of a configuration that decides them
 T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # Student's, 97.5 %
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A job and how it ended.
-
-    Fields:
-        state: done | failed | stopped | running | new.
-        seconds: of work, imports and loading left out.
-    """
-
-    job: Job
-    state: str
-    directory: Path | None = None
-    error: str = ""
-    seconds: float = 0.0
-    metrics: Mapping[str, Estimate] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,23 +54,6 @@ class Place:
         return self.p is not None and self.p >= SAME
 
 
-def entries(jobs: Iterable[Job], runs: Runs) -> Iterator[Entry]:
-    """What the run directories of the jobs say."""
-    for job in jobs:
-        if job.error:
-            yield Entry(job, "failed", error=job.error)
-            continue
-        directory = runs.directory(job)
-        status = read_json(directory / "status.json") if directory else None
-        if directory is None or not isinstance(status, dict):
-            yield Entry(job, "new", directory)
-            continue
-        metrics = _metrics(directory) if status.get("state") == "done" else {}
-        seconds = cost(directory)
-        metrics = metrics | ({"seconds": Estimate(seconds, None, None, 1)} if status.get("state") == "done" else {})
-        yield Entry(job, str(status.get("state")), directory, str(status.get("error", "")), seconds, metrics)
-
-
 def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place]:
     """The points that are done, the best first; each is compared with the best on the same rows."""
     points: dict[str, list[Entry]] = {}
@@ -98,8 +64,9 @@ def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place
     places.sort(key=lambda place: (-place.value if larger else place.value, place.seconds))
     if not places:
         return []
-    best_rows = _rows(places[0], metric)
-    compared = [_compared(places[0], place, best_rows, metric) for place in places[1:]]
+    ways: Ways = {}
+    best_rows = _rows(places[0], metric, ways)
+    compared = [_compared(places[0], place, best_rows, metric, ways) for place in places[1:]]
     known = [at for at, (p, _) in enumerate(compared) if p is not None]
     corrected = dict(zip(known, holm([compared[at][0] or 0.0 for at in known]), strict=True))
     best = _firsts(points, metric, larger)
@@ -121,14 +88,6 @@ def chosen_metric(found: Sequence[Entry], numbers: Mapping[str, bool], asked: st
     return next(((name, larger) for name, larger in numbers.items() if name in there), None)
 
 
-def _metrics(directory: Path) -> dict[str, Estimate]:
-    found = read_json(directory / "metrics.json") or {}
-    try:
-        return {name: Estimate(**values) for name, values in found.items()}
-    except (AttributeError, TypeError):
-        return {}
-
-
 def _without_seed(job: Job) -> str:
     """What tells a point from the others, whatever its seed."""
     texts = (text.lstrip("+") for text in job.differs)
@@ -146,9 +105,11 @@ def _place(told: str, group: Sequence[Entry], metric: str) -> Place:
     return Place(group, told, mean, mean - half, mean + half, values[0].n, seconds)
 
 
-def _compared(best: Place, other: Place, first: dict[int, float] | None, metric: str) -> tuple[float | None, bool]:
+def _compared(
+    best: Place, other: Place, first: dict[int, float] | None, metric: str, ways: Ways
+) -> tuple[float | None, bool]:
     """The p-value of the two being as good, and whether it comes from the rows, `first` being those of the best."""
-    second = _rows(other, metric) if first is not None and _data(best) == _data(other) else None
+    second = _rows(other, metric, ways) if first is not None and _data(best) == _data(other) else None
     if first is not None and second is not None and first.keys() == second.keys():
         return paired(first, second), True
     if best.low is None or best.high is None or other.low is None or other.high is None:
@@ -162,18 +123,32 @@ def _student(freedom: int) -> float:
     return T.get(freedom, z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2))
 
 
-def _rows(place: Place, metric: str) -> dict[int, float] | None:
+def _rows(place: Place, metric: str, ways: Ways) -> dict[int, float] | None:
     """The parts of the rows in the number, the mean over the seeds."""
     sums: dict[int, list[float]] = {}
     for entry in place.entries:
         assert entry.directory is not None
-        part = way_of(thawed(entry.job.config)).parts.get(metric)
-        found = by_row(dict(_scores(entry.directory)), part)
+        part = _way(entry.job, ways).parts.get(metric)
+        try:
+            found = by_row(dict(_scores(entry.directory)), part)
+        except (TypeError, ValueError):  # a damaged line: what is no number is compared with nothing
+            return None
         if found is None:
             return None
         for row, value in found.items():
             sums.setdefault(row, []).append(value)
     return {row: statistics.fmean(values) for row, values in sums.items()}
+
+
+def _way(job: Job, ways: Ways) -> Way:
+    """How its rows were scored; most jobs share that, and building a configuration takes a tenth of a second."""
+    config = job.config
+    key = json.dumps(
+        [config["task"], config.get("mode"), (config.get("train") or {}).get("method")], sort_keys=True, default=str
+    )
+    if key not in ways:
+        ways[key] = way_of(thawed(config))
+    return ways[key]
 
 
 def _data(place: Place) -> dict[str, Any]:
@@ -188,8 +163,9 @@ def _scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with (directory / "predictions.jsonl").open(encoding="utf-8") as file:
             for line in file:
                 values = json.loads(line)
-                if values.get("scores"):
-                    yield values["row"], values["scores"]
+                row, scores = (values.get(name) if isinstance(values, dict) else None for name in ("row", "scores"))
+                if whole(row) and isinstance(scores, dict) and scores:
+                    yield row, scores
     except (OSError, ValueError):
         return
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from runner.errors import RunFailed
 from runner.stop import Stop
 from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Job
-from runner.sweep.pool import Pool, Worker, ended
 from runner.sweep.runs import Runs
 from runner.sweep.source import Source
 from runner.sweep.worker import Outcome
+from runner.sweep.workers import Pool, Worker
 
 STATES = ("done", "skipped", "pruned", "failed", "stopped")
 BUSY_S = 1.0  # seconds until a run is looked at again that another process is at
-STILLBORN = 3  # workers in a row that end before they are ready, until the sweep is given up
 FULL = 0.8  # of the memory that a worker may have: from there on it is replaced between jobs
 TICK_S = 0.25  # seconds between two looks at clocks and memory
 
@@ -77,7 +76,6 @@ class Crew:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
     given_up: str = ""  # why no further job is begun
     exhausted: bool = False
-    stillborn: int = 0  # workers in a row that ended before they were ready
     since: float = field(default_factory=time.monotonic)
 
     def work(self) -> None:
@@ -165,11 +163,9 @@ class Crew:
             del self.waiting[name]
         return None
 
-    def _heard(self, worker: Worker, told: Any) -> None:
-        if told is None:
-            self._lost(worker)
-        elif told[0] == "ready":
-            worker.ready, self.stillborn = True, 0
+    def _heard(self, worker: Worker, told: Sequence[Any]) -> None:
+        if told[0] == "gone":
+            self._lost(worker, told[1])
         elif told[0] == "progress":
             worker.progress = told[1:]
         elif told[0] == "reached":
@@ -181,30 +177,25 @@ class Crew:
             worker.job = None
             if worker.why and outcome.state == "stopped":
                 outcome = replace(outcome, state="failed", error=worker.why)
-                self.runs.mark_failed(job, outcome.error, worker.process.pid)
+                self.runs.mark_failed(job, outcome.error, worker.line.pid)
+            if outcome.state == "stopped" and worker.ending is None and not (self.stop or self.given_up):
+                outcome = replace(outcome, passing=True)  # by somebody else: a batch system that takes its machine back
             if worker.ending is not None or self._swollen(worker):
                 worker.end("", grace_s=0.0)  # another one takes its place
             self._outcome(job, outcome)
 
-    def _lost(self, worker: Worker) -> None:
-        """A worker has ended, with its job or before it was ready for one.
-
-        Raises:
-            RunFailed: several in a row could not begin.
-        """
-        if worker.job is not None:
-            outcome = ended(worker)
-            if outcome.state == "failed":
-                self.runs.mark_failed(worker.job, outcome.error, worker.process.pid)
-            self._outcome(worker.job, replace(outcome, wall_s=time.monotonic() - worker.begun))
-        elif not worker.ready and not self.stop:
-            self.stillborn += 1
-            if self.stillborn == STILLBORN:
-                raise RunFailed(f"no worker can begin: {self.pool.last_words()}")
+    def _lost(self, worker: Worker, code: int | None) -> None:
+        """A worker has ended, perhaps with its job."""
+        if worker.job is None:
+            return
+        outcome = worker.ended(code)
+        if outcome.state == "failed":
+            self.runs.mark_failed(worker.job, outcome.error, worker.line.pid)
+        self._outcome(worker.job, replace(outcome, wall_s=time.monotonic() - worker.begun))
 
     def _swollen(self, worker: Worker) -> bool:
         """Whether what earlier jobs left in a worker would soon be held against the next one."""
-        return self.limits.memory_mb is not None and worker.memory_mb > FULL * self.limits.memory_mb
+        return self.limits.memory_mb is not None and worker.line.memory_mb > FULL * self.limits.memory_mb
 
     def _outcome(self, job: Job, outcome: Outcome) -> None:
         if outcome.state == "failed" and outcome.passing and self.stop:
@@ -215,7 +206,7 @@ class Crew:
             self.attempts[job.number] -= 1
             self.later.append((time.monotonic() + BUSY_S, job))
             return
-        again = outcome.state == "failed" and outcome.passing and self.attempts[job.number] < self.options.attempts
+        again = outcome.passing and self.attempts[job.number] < self.options.attempts
         if again and not (self.stop or self.given_up):
             pause = self.options.wait_s * 2 ** (self.attempts[job.number] - 1)
             self.later.append((time.monotonic() + pause, job))
@@ -247,12 +238,12 @@ class Crew:
             limits = self.limits
             if self.stop:
                 if worker.job is None:
-                    self.pool.dismiss(worker)
+                    worker.dismiss()
                 else:
                     worker.end("")
             elif worker.job is not None and limits.timeout_s and moment - worker.begun > limits.timeout_s:
                 worker.end(f"stopped after {limits.timeout_s:g} s")
-            elif worker.job is not None and limits.memory_mb and worker.memory_mb > limits.memory_mb:
+            elif worker.job is not None and limits.memory_mb and worker.line.memory_mb > limits.memory_mb:
                 worker.end(f"used more than {limits.memory_mb:g} MB", grace_s=0.0)
             if worker.ending is not None and moment > worker.ending:
                 worker.kill()

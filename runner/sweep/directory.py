@@ -97,8 +97,8 @@ def begin(
         )
     commit = (code() or {}).get("commit")
     made: dict[str, Any] = {
-        "asked": dict(asked), "began": now(), "commit": commit, "configurations": _hash(config_dir()),
-        "working_directory": os.getcwd(), **once,
+        "asked": dict(asked), "began": now(), "planned": known.get("began", now()), "commit": commit,
+        "configurations": _hash(config_dir()), "working_directory": os.getcwd(), **once,
     }  # fmt: skip
     told = []
     if known and known.get("configurations") != made["configurations"]:

@@ -81,7 +81,7 @@ def split(overrides: Sequence[str], several: bool = True) -> tuple[SweepConfig, 
             found.append(f"{key}  no such key; {nearest(name, known)}{said}")
         else:
             try:
-                _put(values, name, _value(text))
+                _put(values, name, value_of(text))
             except ConfigError as error:
                 found += error.problems
     if any(text.lstrip("+").startswith("rerun=") for text in rest) and (own or several):
@@ -102,7 +102,8 @@ def key_of(text: str) -> str | None:
     return key if key in TOP or key == "sweep" or key.startswith("sweep.") else None
 
 
-def _value(text: str) -> Any:
+def value_of(text: str) -> Any:
+    """The one value that an override gives; raises ConfigError."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

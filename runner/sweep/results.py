@@ -1,4 +1,4 @@
-"""The results of a sweep as lines for a terminal and as files: sweep.csv, sweep.parquet."""
+"""The results of a sweep as lines for a terminal and as tables: sweep.csv, sweep.parquet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 from runner.errors import visible
 from runner.files import replacing
 from runner.report.markup import duration, number, words
-from runner.sweep.board import Entry, Place
+from runner.sweep.board import Place
+from runner.sweep.entries import Entry
+from runner.sweep.findings import drawn, keys, said, short
 
 SHOWN = 20  # points in a terminal; the others are in the files
 
@@ -46,14 +48,8 @@ def write(directory: Path, found: Sequence[Entry], places: Sequence[Place]) -> l
     return ["sweep.csv", "sweep.parquet"]
 
 
-def said(entry: Entry) -> dict[str, str]:
-    """The values that tell a job from the others, by key."""
-    pairs = (text.lstrip("+").partition("=") for text in entry.job.differs)
-    return {key: value for key, _, value in pairs}
-
-
 def _record(entry: Entry, rank: int | None, place: Place | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"job": entry.job.number, "state": entry.state, "rank": rank} | said(entry)
+    row: dict[str, Any] = {"job": entry.job.number, "state": entry.state, "rank": rank} | said(entry.job)
     for name, one in entry.metrics.items():
         row |= {name: one.value, f"{name}_low": one.low, f"{name}_high": one.high, f"{name}_n": one.n}
     row |= {"p": place.p if place else None, "seconds": entry.seconds, "directory": str(entry.directory or "")}
@@ -69,36 +65,22 @@ def _column(values: list[Any]) -> list[Any]:
 
 
 def _header(places: Sequence[Place], metric: str) -> list[str]:
-    return ["", words(metric), *(key.rpartition(".")[2] for key in _keys(places)), ""]
-
-
-def _keys(places: Sequence[Place]) -> list[str]:
-    seen = dict.fromkeys(key for place in places for key in said(place.entries[0]))
-    several = any(len(place.entries) > 1 for place in places)
-    return [key for key in seen if not (several and key == "seed")]
+    return ["", words(metric), *short(keys(places)).values(), ""]
 
 
 def _row(at: int, places: Sequence[Place]) -> list[str]:
     place = places[at]
-    values = said(place.entries[0])
+    values = said(place.entries[0].job)
     interval = "" if place.low is None else f" [{number(place.low)}, {number(place.high)}]"
-    told = [_short(values.get(key, "")) for key in _keys(places)]
+    told = [drawn(values.get(key, "")) for key in keys(places)]
     return [f"{at + 1}", f"{number(place.value)}{interval}", *told, _remark(at, places)]
-
-
-def _short(value: str) -> str:
-    """A number that was drawn, in four digits; the files have all of them."""
-    try:
-        return f"{float(value):.4g}" if len(value.partition(".")[2]) > 6 else value
-    except ValueError:
-        return value
 
 
 def _remark(at: int, places: Sequence[Place]) -> str:
     place, best = places[at], places[0]
     parts = []
     if at and place.ties:
-        cost = f", {_cost(place.seconds, best.seconds)}" if best.seconds and place.seconds else ""
+        cost = f", {beside(place.seconds, best.seconds)}" if best.seconds and place.seconds else ""
         parts.append(f"ties with 1 (p = {place.p:.2f}{'' if place.by_rows else ', unpaired'}){cost}")
     elif at and place.p is not None:
         parts.append(f"worse than 1 (p {_small(place.p)}{'' if place.by_rows else ', unpaired'})")
@@ -115,7 +97,8 @@ def _cheapest(places: Sequence[Place]) -> Iterator[str]:
         yield f"{at + 1} takes {duration(least.seconds)} where 1 takes {duration(places[0].seconds)}"
 
 
-def _cost(seconds: float, other: float) -> str:
+def beside(seconds: float, other: float) -> str:
+    """How much cheaper one is than the other."""
     share = seconds / other - 1
     return f"{abs(share):.0%} {'cheaper' if share < 0 else 'dearer'}"
 

@@ -70,7 +70,7 @@ class Runs:
         self.seen.add(job.group)
         return self.known(job)
 
-    def mark_failed(self, job: Job, error: str, pid: int) -> None:
+    def mark_failed(self, job: Job, error: str, pid: int | None) -> None:
         """A run whose process could not say how it ended has failed; `pid` is that process."""
         directory = self.directory(job)
         if directory is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,24 +11,25 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runner.compose import PLUGINS, Composer, composer
+from runner.compose import Composer, composer
 from runner.config import Config
 from runner.errors import DONE, ConfigError, RecordError
+from runner.record import disk_error
 from runner.sweep.board import COSTS, chosen_metric
 from runner.sweep.crew import Limits
 from runner.sweep.directory import place, read
 from runner.sweep.grid import Grid, grid
+from runner.sweep.launcher import Launcher
 from runner.sweep.options import SweepConfig
 from runner.sweep.plan import Job, Plan, thawed, way_of
+from runner.sweep.plugins import before, is_plugin
 from runner.sweep.source import Listed, Source
 from runner.sweep.work import Work
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-WORKER_MB = 400  # at least, of a worker that has imported everything
 FURTHER = ("hydra.sweeper.n_trials=", "hydra.sweeper.budget_s=")  # how far a search goes
-LAWFUL = ("n_jobs", "timeout_s", "memory_mb")  # options of a launcher, all above 0
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Sweep:
         options: of the sweep.
         arguments: the overrides of its jobs.
         plugins: the overrides that chose a sweeper and a launcher, and their options.
+        limits: what was said of any launcher: n_jobs, timeout_s, memory_mb.
         also: a further folder of YAML groups.
         code: the exit code, once it has ended.
         error: what it failed with.
@@ -47,6 +49,7 @@ class Sweep:
     options: SweepConfig
     arguments: Sequence[str]
     plugins: Sequence[str]
+    limits: Mapping[str, Any]
     also: str | None = None
     code: int = DONE
     error: Exception | None = None
@@ -55,7 +58,7 @@ class Sweep:
         """Hydra's name for a job; those of a sweep are run by its workers."""
         raise ConfigError("hydra/sweeper  jobs are run by the runner's own sweepers")
 
-    def grid(self, launcher: Any) -> None:
+    def grid(self, launcher: Launcher) -> None:
         """Every combination of the values given."""
         with self._carrying(), composer(self.also) as composing:
             points = grid(self.arguments, self.options)
@@ -66,46 +69,51 @@ class Sweep:
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
                      "tied": options.tied, "when": options.when, "name": options.name}  # fmt: skip
             directory = self._place(first, points.varied, asked)
-            work = Work(directory, asked, options, _limits(launcher), numbers, self.plugins, {"axes": points.frozen})
+            limits = launcher.limits(self.limits)
+            once = {"axes": points.frozen}
+            work = Work(directory, asked, options, limits, numbers, self.plugins, once)
 
             def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
                 given = points.as_planned(facts["axes"])
                 return Listed(planned(plan, given, composing), len(given))
 
-            self.code = work.done(source)
+            self.code = work.done(source, launcher.pool)
 
-    def search(self, launcher: Any, given: Mapping[str, Any]) -> None:
+    def search(self, launcher: Launcher, given: Mapping[str, Any]) -> None:
         """Points that a study chooses."""
         with self._carrying(), composer(self.also) as composing:
             if self.options.dry_run:
                 raise ConfigError("dry_run  lists a grid; a search draws its points when it runs")
             if importlib.util.find_spec("optuna") is None:
                 raise ConfigError("hydra/sweeper=search  needs optuna: pip install 'runner[search]'")
-            from runner.sweep import search, space
+            from runner.sweep import aims, search, space, storage
 
-            options, drawn = search.asked(given), space.space(self.arguments, self.options.when)
+            options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing)
             numbers = way_of(first).numbers
-            found = search.problems(options, numbers)
+            found = aims.problems(options, numbers)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
             if found:
                 raise ConfigError(found)
-            aims = search.goals(options, numbers)
-            asked = {"command": [*self.arguments], "goals": [goal.name for goal in aims], "when": self.options.when,
+            goals = aims.goals(options, numbers)
+            asked = {"command": [*self.arguments], "goals": [goal.name for goal in goals], "when": self.options.when,
                      "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
             directory = self._place(first, list(drawn.drawn), asked)
             # a trial that failed has failed: the study has counted it
-            chosen = replace(self.options, metric=self.options.metric or aims[0].name, failed="skip")
-            limits = replace(_limits(launcher), budget_s=options.budget_s)
-            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins)
+            chosen = replace(self.options, metric=self.options.metric or goals[0].name, failed="skip")
+            limits = replace(launcher.limits(self.limits), budget_s=options.budget_s)
+            kept = storage.storage(options.storage, directory)
+            once = {"owner": f"{socket.gethostname()}:{directory.absolute()}"}
+            work = Work(directory, asked, chosen, limits, {**numbers, **COSTS}, self.plugins, once)
 
             def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
-                study = search.opened(options, aims, drawn, directory)
+                study = search.opened(options, goals, drawn, kept, directory.name)
                 begun = {job.number: job for job in plan}
                 composed = partial(_composed, plan, composing)
-                return search.Search(options, drawn, aims, study, directory, composed, begun)
+                owner = facts["owner"]  # as it was when the sweep was begun: its directory may be on another host now
+                return search.Search(options, drawn, goals, kept, study, owner, directory, composed, begun)
 
-            self.code = work.done(source, watched=aims[0].name if options.pruner else None)
+            self.code = work.done(source, launcher.pool, goals[0].name if options.pruner else None)
 
     def _of_grids(self) -> list[str]:
         """Options that mean nothing to a search."""
@@ -123,6 +131,8 @@ class Sweep:
         """Errors past Hydra, which would print a traceback of them."""
         try:
             yield
+        except OSError as error:
+            self.error = disk_error(error, Path(error.filename or ".").absolute().parent) or error
         except Exception as error:
             self.error = error
 
@@ -136,13 +146,12 @@ def resumed(options: SweepConfig, rest: Sequence[str]) -> tuple[SweepConfig, lis
     assert options.resume is not None
     directory = Path(options.resume)
     facts = read(directory)
-    asked, plugins = facts["asked"], [text for text in rest if text.startswith(PLUGINS)]
+    asked, plugins = facts["asked"], [text for text in rest if is_plugin(text)]
     if different := [text for text in rest if text not in (*asked["command"], *plugins)]:
         raise RecordError(f"{directory} holds a different sweep: {', '.join(different)}")
     kept = {name: asked[name] for name in ("seeds", "tied", "when", "name") if name in asked}
-    now = {text.partition("=")[0] for text in plugins}
-    before = [text for text in facts.get("plugins", []) if text.partition("=")[0] not in now]
-    return replace(options, **kept), [*asked["command"], *before, *plugins], asked.get("also")
+    earlier = before(facts.get("plugins", []), plugins)
+    return replace(options, **kept), [*asked["command"], *earlier, *plugins], asked.get("also")
 
 
 def show(options: SweepConfig) -> Iterator[str]:
@@ -219,28 +228,6 @@ def _checked(points: Iterable[list[str]], composing: Composer) -> Config:
     if found or first is None:
         raise ConfigError(list(dict.fromkeys(found)))
     return first
-
-
-def _limits(launcher: Any) -> Limits:
-    """What the launcher's options come to on this machine.
-
-    Raises:
-        ConfigError: they break a law, or do not fit into memory.
-    """
-    given = {name: getattr(launcher, name) for name in LAWFUL}
-    found = [
-        f"hydra.launcher.{name}  {name} > 0 must hold, but got {value}"
-        for name, value in given.items()
-        if value is not None and value <= 0
-    ]
-    workers = max(1, len(os.sched_getaffinity(0)) // 4) if launcher.n_jobs is None else launcher.n_jobs
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e6
-    each = max(WORKER_MB, launcher.memory_mb or 0)
-    if not found and workers * each > there:
-        found.append(f"hydra.launcher.n_jobs  {workers} workers of {each:,.0f} MB do not fit into {there:,.0f} MB")
-    if found:
-        raise ConfigError(found)
-    return Limits(workers, launcher.timeout_s, launcher.memory_mb)
 
 
 def _determining(plugins: Sequence[str]) -> list[str]:

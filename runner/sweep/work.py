@@ -12,19 +12,23 @@ from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED
 from runner.record import now
 from runner.report.markup import duration
 from runner.stop import Stop, stop_on_signals
-from runner.sweep.board import chosen_metric, entries, leaderboard
+from runner.sweep.board import chosen_metric, leaderboard
 from runner.sweep.crew import Crew, Limits
 from runner.sweep.directory import FILE, begin, end, locked, read
+from runner.sweep.entries import entries
+from runner.sweep.findings import Findings
 from runner.sweep.options import SweepConfig
+from runner.sweep.page import write_page
 from runner.sweep.plan import Plan
-from runner.sweep.pool import Pool, fair_threads
 from runner.sweep.results import lines, write
 from runner.sweep.runs import Runs
 from runner.sweep.source import Source
 from runner.sweep.view import View
 from runner.sweep.worker import Outcome
+from runner.sweep.workers import Pool
 
 Opening = Callable[[Plan, Mapping[str, Any]], Source]  # of a plan as far as it stands, and what sweep.json says
+Hiring = Callable[[Path, int, Limits, int], Pool]  # of a directory, the number of the attempt, limits, jobs
 
 
 @dataclass
@@ -47,11 +51,12 @@ class Work:
     once: Mapping[str, Any] = field(default_factory=dict)
     view: View = field(default_factory=View)
 
-    def done(self, source: Opening, watched: str | None = None) -> int:
+    def done(self, source: Opening, pool: Hiring, watched: str | None = None) -> int:
         """The exit code.
 
         Args:
             source: called with the plan, as far as it stands, and with what sweep.json says.
+            pool: of workers.
             watched: the number that the source wants to know while a job is under way.
         """
         self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
@@ -62,16 +67,16 @@ class Work:
                 self.view.say(line)
             return DONE
         with locked(self.directory), stop_on_signals(Stop(), self.view.say) as stop:
-            this = {"plugins": list(self.plugins), "done": self.options.done}
+            this = {"plugins": list(self.plugins), "done": self.options.done, "workers": self.limits.workers}
             facts, told = begin(self.directory, self.asked, self.once, this)
             plan = Plan(self.directory)
             plan.mend()
             runs = Runs(self.options, facts["began"], prunes=watched is not None)
-            pool = Pool(self.directory / "workers.log", fair_threads(self.limits.workers))
             given = source(plan, facts)
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)
-            crew = Crew(given, self.options, self.limits, pool, runs, self.view, stop, watched)
+            hired = pool(self.directory, facts["attempt"], self.limits, given.total)
+            crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched)
             with closing(plan), closing(self.view):
                 crew.work()
             code = _code(crew, stop)
@@ -86,8 +91,11 @@ class Work:
         found = list(entries(plan, Runs(self.options, since)))
         metric = chosen_metric(found, self.numbers, self.options.metric)
         places = leaderboard(found, *metric) if metric else []
-        yield from lines(places, metric[0] if metric else None, found)
-        yield f"{self.directory}        {'  '.join(write(self.directory, found, places))}"
+        name = metric[0] if metric else None
+        yield from lines(places, name, found)
+        tables = write(self.directory, found, places)
+        page = write_page(Findings(self.directory, read(self.directory), self.numbers, name, found, places))
+        yield f"{self.directory}        {'  '.join([page, *tables])}"
 
     def _listed(self, source: Opening) -> Iterator[str]:
         """What would be done, and how long about, from what is there; nothing is written."""

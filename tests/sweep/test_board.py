@@ -9,10 +9,11 @@ import pytest
 
 from runner.metrics.choice import Choice
 from runner.metrics.likelihood import Likelihood
-from runner.sweep.board import Entry, leaderboard
+from runner.sweep.board import leaderboard
+from runner.sweep.entries import Entry
+from runner.sweep.findings import drawn
 from runner.sweep.paired import by_row, holm, paired, unpaired
 from runner.sweep.plan import Job
-from runner.sweep.results import _short
 from runner.types import Estimate
 
 
@@ -92,7 +93,7 @@ def entry(tmp_path, number, value, seed=0, said="x=1", correct=None, seconds=1.0
 
 
 def test_runs_with_several_seeds_are_one_place(tmp_path, monkeypatch):
-    monkeypatch.setattr("runner.sweep.board._rows", lambda place, metric: None)
+    monkeypatch.setattr("runner.sweep.board._rows", lambda *_: None)
     found = [entry(tmp_path, at, value, seed, said) for at, (value, seed, said) in enumerate(
         [(0.6, 0, "x=1"), (0.8, 1, "x=1"), (0.7, 0, "x=2"), (0.5, 1, "x=2")])]  # fmt: skip
     first, second = leaderboard(found, "accuracy", larger=True)
@@ -103,7 +104,7 @@ def test_runs_with_several_seeds_are_one_place(tmp_path, monkeypatch):
 
 
 def test_of_numbers_to_be_small_the_smallest_is_first(tmp_path, monkeypatch):
-    monkeypatch.setattr("runner.sweep.board._rows", lambda place, metric: None)
+    monkeypatch.setattr("runner.sweep.board._rows", lambda *_: None)
     found = [entry(tmp_path, at, value, said=f"x={at}") for at, value in enumerate([0.6, 0.2, 0.4])]
     assert [place.value for place in leaderboard(found, "accuracy", larger=False)] == [0.2, 0.4, 0.6]
 
@@ -133,4 +134,4 @@ DRAWN = {
 
 @pytest.mark.parametrize("value", DRAWN)
 def test_numbers_that_were_drawn_are_shown_in_four_digits(value):
-    assert _short(value) == DRAWN[value]
+    assert drawn(value) == DRAWN[value]

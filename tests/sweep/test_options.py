@@ -102,10 +102,10 @@ def test_options_that_mean_nothing_are_refused(given, told):
 
 
 PLUGINS = {
-    "hydra/launcher=loky": "hydra/launcher=loky  is none of the runner's own; known: local",
-    "hydra/sweeper=basic": "hydra/sweeper=basic  is none of the runner's own; known: grid, search",
+    "hydra/launcher=loky": "hydra/launcher=loky  cannot run these jobs; known: local, joblib, submitit_local",
+    "hydra/sweeper=basic": "hydra/sweeper=basic  cannot run these jobs; known: grid, search",
     "hydra.launcher.njobs=2": "hydra.launcher.njobs  is no option of hydra/launcher=local; nearest: n_jobs",
-    "hydra.launcher.n_jobs=two": "hydra.launcher.n_jobs=two  Value 'two' of type 'str' could not be",
+    "hydra.launcher.n_jobs=two": "hydra.launcher.n_jobs  Value 'two' of type 'str' could not be",
     "hydra.launcher.n_jobs=0": "hydra.launcher.n_jobs  n_jobs > 0 must hold, but got 0",
     "hydra.sweeper.n_trials=3": "hydra.sweeper.n_trials  is no option of hydra/sweeper=grid; hydra/sweeper=search has",
     "rerun=true": "rerun  is said of a sweep by sweep.done=redo",

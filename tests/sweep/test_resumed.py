@@ -6,13 +6,13 @@ import json
 import os
 import random
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 from runner.files import sha256
+from tests.sweep.processes import alive, below
 
 KILLS = int(os.environ.get("RUNNER_KILLS", "3"))
 
@@ -20,28 +20,6 @@ KILLS = int(os.environ.get("RUNNER_KILLS", "3"))
 def results(outputs: Path) -> dict[str, str]:
     """sha256 of what each run answered, by its fingerprint."""
     return {path.parent.name[-8:]: sha256(path) for path in outputs.glob("*/*/predictions.jsonl")}
-
-
-def workers(process: subprocess.Popen[str]) -> list[int]:
-    """The processes below another one, and those below them."""
-    found, parents = [], {process.pid}
-    lines = subprocess.check_output(["ps", "-eo", "pid,ppid"], text=True).splitlines()[1:]
-    pairs = [tuple(map(int, line.split())) for line in lines]
-    while below := [pid for pid, parent in pairs if parent in parents and pid not in found]:
-        found += below
-        parents = set(below)
-    return found
-
-
-def alive(pids: list[int]) -> list[int]:
-    return [pid for pid in pids if Path(f"/proc/{pid}").exists() and "Z" not in state(pid)]
-
-
-def state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "Z"
 
 
 def states(home: Path) -> list[str]:
@@ -70,15 +48,15 @@ def test_a_sweep_killed_again_and_again_comes_to_what_an_uninterrupted_one_does(
         while not list(home.glob("outputs/*/*/status.json")) and time.monotonic() - begun < 60:
             time.sleep(0.05)
         time.sleep(draw.random() * 2)
-        below = workers(process)
-        target = (process.pid, *below[-1:], process.pid)[number % 3]
+        under = below(process.pid)
+        target = (process.pid, *under[-1:], process.pid)[number % 3]
         os.kill(target, signal.SIGKILL) if number % 3 < 2 else os.killpg(process.pid, signal.SIGKILL)
         if target != process.pid:
             process.wait(timeout=120)
         else:
             process.wait(timeout=30)
             time.sleep(1.0)
-            assert not alive(below)
+            assert not alive(under)
         seen = max(seen, len(results(home / "outputs")))
     ended = cli(*sweep)
     assert ended.code == 0, ended.out + ended.err
@@ -116,14 +94,14 @@ def test_a_stopped_sweep_leaves_nothing_behind_and_goes_on(cli, spawn, sweep, nu
     for line in process.stdout:
         if line.startswith("done "):
             break
-    below = workers(process)
+    under = below(process.pid)
     asked = time.monotonic()
     process.send_signal(number)
     told, _ = process.communicate(timeout=60)
     assert process.returncode == code, told
     assert time.monotonic() - asked < 15
     time.sleep(0.5)
-    assert not alive(below)
+    assert not alive(under)
     (facts,) = cli.home.glob("outputs/sweeps/*/sweep.json")
     assert json.loads(facts.read_text())["state"] == "stopped"
     ended = cli(*sweep)
@@ -212,13 +190,13 @@ def test_a_stop_that_reaches_every_process_leaves_everything_resumable(cli, spaw
     for line in process.stdout:
         if line.startswith("done "):
             break
-    below = workers(process)
-    for pid in (process.pid, *below):
+    under = below(process.pid)
+    for pid in (process.pid, *under):
         os.kill(pid, signal.SIGTERM)
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 75, told
     time.sleep(0.5)
-    assert not alive(below) and "failed" not in states(cli.home)
+    assert not alive(under) and "failed" not in states(cli.home)
     assert cli(*sweep).code == 0
 
 

@@ -100,8 +100,8 @@ def test_a_failed_trial_is_told_and_the_search_goes_on(cli, doing, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random", "qmc", "grid", "nsga2"])
 def test_every_sampler_draws_the_same_points_again(sampler, tmp_path):
-    from runner.sweep.search import SearchConfig
-    from runner.sweep.search import sampler as made
+    from runner.sweep.aims import SearchConfig
+    from runner.sweep.samplers import sampler as made
     from runner.sweep.space import space
 
     drawn = space(["a=range(0,1,0.25)", "b=1,2,3"], {})

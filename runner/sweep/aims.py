@@ -1,0 +1,122 @@
+"""What is asked of a search: its options, what is made best, and the conditions that a point has to meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.errors import ConfigError, nearest
+from runner.sweep.board import COSTS
+from runner.sweep.samplers import CONSTRAINED, PRUNERS, SAMPLERS
+
+CONDITIONS: dict[str, Callable[[float, float], float]] = {  # to what Optuna calls feasible: at most 0
+    "<=": lambda value, bound: value - bound,
+    ">=": lambda value, bound: bound - value,
+}
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """Options of hydra.sweeper.
+
+    Fields:
+        n_trials: points in all, those of earlier attempts too.
+        metric: the number to make best, or several of them; null: the first of the task.
+        sampler: tpe | gp | cmaes | random | qmc | grid | nsga2.
+        pruner: median | hyperband | halving | wilcoxon (over examples); null: every job is done to its end.
+        startup: points drawn at random before the sampler learns, and that are done to their end.
+        constraints: conditions on numbers, e.g. "perplexity<=80", that a point has to meet.
+        storage: null: SQLite in the sweep's directory; journal: a file there, for shared file systems; else a URL.
+        budget_s: seconds after which no point is begun and those under way are stopped.
+        seed: of the points.
+    """
+
+    n_trials: int = 20
+    metric: list[str] = field(default_factory=list)
+    sampler: str = "tpe"
+    pruner: str | None = None
+    startup: int = 5
+    constraints: list[str] = field(default_factory=list)
+    storage: str | None = None
+    budget_s: float | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A number, and whether a larger one is better."""
+
+    name: str
+    larger: bool
+
+
+def asked(given: Mapping[str, Any]) -> SearchConfig:
+    """The options as Hydra hands them over; one metric may stand alone."""
+    metric = given["metric"]
+    names = [] if metric is None else [metric] if isinstance(metric, str) else list(metric)
+    return SearchConfig(**{**given, "metric": names, "constraints": list(given["constraints"])})
+
+
+def problems(options: SearchConfig, numbers: Mapping[str, bool]) -> list[str]:
+    """What is wrong with the options of a search, a line each."""
+    found = []
+    known = [*numbers, *COSTS]
+    for name, one, all_ in (("sampler", options.sampler, SAMPLERS), ("pruner", options.pruner, (*PRUNERS, None))):
+        if one not in all_:
+            said = ", ".join("null" if each is None else each for each in all_)
+            found.append(f"hydra.sweeper.{name}  must be one of {said}, but got {one}")
+    found += [
+        f"hydra.sweeper.metric  {name} is no number of these jobs; {nearest(name, known)}"
+        for name in options.metric
+        if name not in known
+    ]
+    for law, holds in (
+        ("n_trials >= 1", options.n_trials >= 1),
+        ("startup >= 1", options.startup >= 1),
+        ("budget_s > 0", options.budget_s is None or options.budget_s > 0),
+        ("0 <= seed < 2**32", 0 <= options.seed < 2**32),
+    ):
+        if not holds:
+            name = next(word for word in ("n_trials", "startup", "budget_s", "seed") if word in law)
+            found.append(f"hydra.sweeper.{name}  {law} must hold, but got {getattr(options, name)}")
+    for text in options.constraints:
+        name = (_condition(text) or ("",))[0]
+        if name not in known:
+            found.append(f"hydra.sweeper.constraints  {text} is no condition, e.g. seconds<=10; {nearest(name, known)}")
+    if options.constraints and options.sampler not in CONSTRAINED:
+        found.append(f"hydra.sweeper.constraints  mean nothing to {options.sampler}: use {', '.join(CONSTRAINED)}")
+    if options.pruner is not None and len(options.metric) > 1:
+        found.append("hydra.sweeper.pruner  must be null: with several goals nothing is worse in the middle")
+    return found
+
+
+def goals(options: SearchConfig, numbers: Mapping[str, bool]) -> list[Goal]:
+    """What is made best."""
+    known = {**numbers, **COSTS}
+    names = options.metric or list(numbers)[:1]
+    if not names:
+        raise ConfigError("hydra.sweeper.metric  these jobs have no numbers: search what is scored")
+    return [Goal(name, known[name]) for name in names]
+
+
+def conditions(texts: Sequence[str], numbers: Mapping[str, float]) -> dict[str, float]:
+    """How far each condition is from being met: at most 0 where it is."""
+    found = {}
+    for text in texts:
+        condition = _condition(text)
+        assert condition is not None
+        name, relation, bound = condition
+        found[text] = CONDITIONS[relation](numbers[name], bound) if name in numbers else float("inf")
+    return found
+
+
+def _condition(text: str) -> tuple[str, str, float] | None:
+    for relation in CONDITIONS:
+        name, found, bound = text.partition(relation)
+        if found:
+            try:
+                return name.strip(), relation, float(bound)
+            except ValueError:
+                return None
+    return None

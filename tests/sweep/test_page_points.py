@@ -1,0 +1,67 @@
+"""Points, axes and fronts: expected by hand."""
+
+import pytest
+
+from runner.sweep.axes import axis, fence, measured
+from runner.sweep.findings import short
+from runner.sweep.page.points import front, points
+from tests.sweep.invented import Invented
+
+
+def test_what_no_point_beats_in_all_goals_is_the_front():
+    #         0    1    2    3: beaten by 0  4: as 1   5: not measured
+    first = [1.0, 2.0, 3.0, 1.0, 2.0, None]
+    second = [3.0, 2.0, 1.0, 4.0, 2.0, 0.0]
+    assert front([first, second], [False, False]) == [0, 1, 2, 4]
+    assert front([first, second], [True, False]) == [2]
+    assert front([first, second], [True, True]) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("texts", "log", "expected"),
+    [
+        (["1e-5", "1e-3"], None, True), (["0.1", "0.9"], None, False), (["0", "1000"], None, False),
+        (["0.001", "0.9"], False, False), (["2", "3"], True, True), (["-1", "3"], True, False),
+    ],
+)  # fmt: skip
+def test_an_axis_is_logarithmic_where_it_was_drawn_so_or_spreads_over_two_decades(texts, log, expected):
+    assert axis("k", "k", texts, log).log is expected
+
+
+def test_what_is_no_number_stands_in_the_order_of_its_appearance():
+    made = axis("k", "k", ["null", "5", "null", None])
+    assert made.choices == ["null", "5"] and list(made.values) == [0.0, 1.0, 0.0, None]
+    assert axis("k", "k", ["nan", "1"]).choices == ["nan", "1"]  # not finite is no place on an axis
+    many = axis("k", "k", [f"v{at}" for at in range(100)])
+    assert many.choices[-1] == "61 others" and many.values[-1] == 39.0
+
+
+def test_few_values_that_come_again_are_looked_at_one_by_one():
+    assert axis("k", "k", ["1", "2"] * 3).discrete and not axis("k", "k", ["1", "2", "3", "4"]).discrete
+
+
+def test_what_is_far_worse_than_most_does_not_stretch_the_axis():
+    # quartiles 2.25 and 4.75: up to 4.75 + 3 x 2.5 = 12.25; better values are never cut
+    assert fence([1, 2, 3, 4, 5, 100], larger=False) == (1, 5)
+    assert fence([1, 2, 3, 4, 5, 100], larger=True) == (1, 100)
+    assert fence([5, 5, 5, 5, 5, 100], larger=False) == (5, 100)
+    made = measured("k", "k", [1.0, 2.0])
+    assert made.ends == pytest.approx((0.95, 2.05)) and made.beyond == 0
+
+
+def test_keys_are_as_short_as_they_can_be():
+    assert short(["decode.top_p", "data.limit", "train.limit", "seed"]) == {
+        "decode.top_p": "top_p", "data.limit": "data.limit", "train.limit": "train.limit", "seed": "seed",
+    }  # fmt: skip
+
+
+def test_the_script_is_given_values_standings_and_goals(tmp_path):
+    sweep = Invented(tmp_path, goals=["accuracy", "seconds"])
+    sweep.job(["a.x=1", "a.mode=on"], 0.9, seconds=5)
+    sweep.job(["a.x=2", "a.mode=off"], 0.88, seconds=1)
+    sweep.job(["a.x=4", "a.mode=off"], 0.2, seconds=3)
+    made = points(sweep.findings(), 3)
+    assert [one.name for one in made.keys] == ["x", "mode"]
+    assert [point["a"] for point in made.data["points"]] == [[1, 0], [2, 1], [4, 1]]
+    assert [point["k"] for point in made.data["points"]] == [0, 1, 2]
+    assert made.front == [0, 1] and made.data["number"]["larger"] is True
