@@ -130,7 +130,7 @@ def _rows(place: Place, metric: str, ways: Ways) -> dict[int, float] | None:
         assert entry.directory is not None
         part = _way(entry.job, ways).parts.get(metric)
         try:
-            found = by_row(dict(_scores(entry.directory)), part)
+            found = by_row(dict(scores(entry.directory)), part)
         except (TypeError, ValueError):  # a damaged line: what is no number is compared with nothing
             return None
         if found is None:
@@ -157,7 +157,7 @@ def _data(place: Place) -> dict[str, Any]:
     return {name: data.get(name) for name in ("path", "prompts", "name", "revision", "split", "limit", "columns")}
 
 
-def _scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def scores(directory: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Rows that have scores."""
     try:
         with (directory / "predictions.jsonl").open(encoding="utf-8") as file:

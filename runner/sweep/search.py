@@ -6,12 +6,15 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
 from runner.files import write_json
 from runner.sweep.aims import Goal, SearchConfig, conditions
-from runner.sweep.plan import Job
+from runner.sweep.board import scores
+from runner.sweep.paired import by_row, worse
+from runner.sweep.plan import Job, thawed, way_of
 from runner.sweep.samplers import pruner, sampler
 from runner.sweep.space import Space
 from runner.sweep.storage import Storage
@@ -50,6 +53,7 @@ class Search:
     eager: bool = False
     total: int = 0
     _given: set[int] = field(default_factory=set)
+    _best: tuple[int, Mapping[int, float]] = (-1, MappingProxyType({}))  # the best trial, and its rows
 
     def __post_init__(self) -> None:
         self.storage.ask(self._counted)
@@ -77,14 +81,22 @@ class Search:
 
     def _is_worse(self, job: Job, report: Mapping[str, Any]) -> bool:
         trial = self._trial(job)
-        if self.options.pruner == "wilcoxon":
-            known = self._frozen(job).intermediate_values
-            for row, value in report["rows"].items():
-                if int(row) not in known:
-                    trial.report(value, int(row))
-        else:
-            trial.report(report["numbers"][self.goals[0].name], report["step"])
-        return bool(trial.should_prune())
+        trial.report(report["numbers"][self.goals[0].name], report["step"])
+        if self.options.pruner != "wilcoxon":
+            return bool(trial.should_prune())
+        rows = {int(row): value for row, value in report["rows"].items()}
+        return worse(rows, self._best_rows(job), self.goals[0].larger)
+
+    def _best_rows(self, job: Job) -> Mapping[int, float]:
+        """What each row of the best run so far has in the goal, by its directory; nothing before there is one."""
+        try:
+            best = self.study.best_trial
+        except ValueError:  # none is complete
+            return {}
+        if best.number != self._best[0]:
+            part = way_of(thawed(job.config)).parts.get(self.goals[0].name)
+            self._best = best.number, by_row(dict(scores(Path(best.user_attrs["directory"]))), part) or {}
+        return self._best[1]
 
     def _told(self, job: Job, outcome: Outcome) -> bool:
         """Whether the trial is one more that is complete."""

@@ -12,7 +12,7 @@ from runner.metrics.likelihood import Likelihood
 from runner.sweep.board import leaderboard
 from runner.sweep.entries import Entry
 from runner.sweep.findings import drawn
-from runner.sweep.paired import by_row, holm, paired, unpaired
+from runner.sweep.paired import by_row, holm, paired, unpaired, worse
 from runner.sweep.plan import Job
 from runner.types import Estimate
 
@@ -135,3 +135,17 @@ DRAWN = {
 @pytest.mark.parametrize("value", DRAWN)
 def test_numbers_that_were_drawn_are_shown_in_four_digits(value):
     assert drawn(value) == DRAWN[value]
+
+
+@pytest.mark.parametrize(("lost", "won", "expected"), [(3, 0, False), (4, 0, True), (6, 1, True), (5, 1, False)])
+def test_a_run_is_worse_where_one_side_of_the_sign_test_says_so(lost, won, expected):
+    """p by hand: 1/8, 1/16, 8/128, 7/64; the bound is 1/10."""
+    best, rows = scores([1.0] * lost + [0.0] * won + [1.0] * 9), scores([0.0] * lost + [1.0] * won + [1.0] * 9)
+    assert worse(rows, best, larger=True) == expected
+    assert worse(best, rows, larger=False) == expected
+    assert not worse(best, rows, larger=True)
+
+
+def test_rows_that_only_one_run_has_say_nothing_of_which_is_worse():
+    assert not worse({0: 0.0, 5: 0.0}, {1: 1.0, 2: 1.0}, larger=True)
+    assert worse({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0, 9: 1.0}, {0: 1.0, 1: 1.0, 2: 1.0, 3: 1.0}, larger=True)

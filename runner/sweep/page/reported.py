@@ -23,7 +23,7 @@ def reported(findings: Findings) -> dict[int, Points]:
         points = [(float(step), value) for step, value in sorted(trial.intermediate_values.items())
                   if math.isfinite(value)]  # fmt: skip
         if points:
-            found[trial.number] = _running(points) if pruner == "wilcoxon" else points
+            found[trial.number] = points
     return found
 
 
@@ -44,12 +44,3 @@ def _trials(findings: Findings) -> list[Any]:
         return list(optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False))
     except Exception:  # whatever a damaged database makes its driver raise: the page has its curves from the runs
         return []
-
-
-def _running(points: Points) -> Points:
-    """The mean of the rows so far: this pruner is told a row's value at a time."""
-    total, found = 0.0, []
-    for at, (_, value) in enumerate(points, start=1):
-        total += value
-        found.append((float(at), total / at))
-    return found
