@@ -70,7 +70,7 @@ def decoding(folder: Path, rounds: int, quick: bool) -> tuple[list[Row], str]:
     wider = [text.replace("temperature=", f"temperature={FURTHER},") for text in swept]
     sweep(wider, folder / "wider")
     logs = [path.read_text() for path in (folder / "wider").glob("*/*/log.txt")]
-    loads = sum("loaded in" in log for log in logs)
+    loads = sum("checkpoint kept from the job before" not in log for log in logs)
     same = answers(folder / "wider") == answers(folder / "runs-0") and len(logs) == len(points) + len(more)
     median = {name: statistics.median(values) for name, values in seconds.items()}
     what = f"{len(points)} settings x {4 if quick else PROMPTS} prompts, {IN} tokens in, {NEW} out"
