@@ -56,8 +56,8 @@ def wait(process: subprocess.Popen[bytes], outputs: Path, draw: random.Random) -
     if draw.random() < EARLY:
         time.sleep(EARLY_S * draw.random())
         return
-    jobs = draw.randint(len(ended(outputs)), JOBS - 1)
-    while len(ended(outputs)) <= jobs and process.poll() is None:
+    jobs = draw.randint(len(ended(outputs)) + 1, JOBS)
+    while len(ended(outputs)) < jobs and process.poll() is None:
         time.sleep(0.02)
     time.sleep(LATE_S * draw.random())
 
@@ -112,14 +112,15 @@ def one(number: int, whole: dict[str, str]) -> dict[str, object]:
     outputs = OUTPUTS / f"sweep-{number}"
     shutil.rmtree(outputs, ignore_errors=True)
     draw, kills, orphans = random.Random(number), Counter[str](), 0
-    while sum(kills.values()) < KILLS:
-        process, target = started(outputs), TARGETS[draw.randrange(3)]
+    process = started(outputs)
+    while sum(kills.values()) < KILLS and len(ended(outputs)) < JOBS:
+        process = started(outputs) if process.poll() is not None else process  # one that has lost a worker goes on
+        target = TARGETS[draw.randrange(3)]
         wait(process, outputs, draw)
-        if process.poll() is not None:
-            break
-        orphans += killed(process, target, draw)
-        kills[target] += 1
-        process.wait()  # one that has lost a worker goes on
+        if process.poll() is None:
+            orphans += killed(process, target, draw)
+            kills[target] += 1
+    process.wait()
     code = started(outputs).wait()
     states = [json.loads(path.read_text())["state"] for path in outputs.glob("*/*/status.json")]
     rows = [sorted(json.loads(line)["row"] for line in path.open()) for path in outputs.glob("*/*/predictions.jsonl")]

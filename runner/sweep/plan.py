@@ -93,13 +93,15 @@ class Plan:
         """The jobs that stand in the file."""
         if not self.path.exists():
             return
+        before: Mapping[str, Any] = {}
         with self.path.open(encoding="utf-8") as file:
             for line in file:
                 if not line.endswith("\n"):
                     return
                 values = json.loads(line)
                 if "number" in values:
-                    yield Job(**values)
+                    before = _shared(values["config"], before)
+                    yield Job(**{**values, "config": before})
 
     def mend(self) -> None:
         """Count what is there, without the torn line that a kill may have left at the end.
@@ -156,3 +158,12 @@ class Plan:
         with naming(self.path):
             self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
             self._file.flush()  # the file system keeps the order; a job is synced with its own directory
+
+
+def _shared(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that holds the very sections of the one before where they are equal: a plan may have many jobs.
+
+    1 and true are equal, but not the same.
+    """
+    return {name: before[name] if repr(before.get(name)) == repr(one) and name in before else one
+            for name, one in config.items()}  # fmt: skip
