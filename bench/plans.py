@@ -28,7 +28,7 @@ HYDRA_MS = 41  # that Hydra takes to compose a job of the runner
 
 def points(count: int) -> list[str]:
     """A grid of so many points, a multiple of 100."""
-    return [f"decode.temperature=range(1,{1 + count / 1000},0.1)", "decode.top_k=range(1,11)", "seed=range(0,10)"]
+    return [f"decode.temperature=range(1,{1 + count // 100})", "decode.top_k=range(1,11)", "seed=range(0,10)"]
 
 
 def command(count: int, outputs: Path, *more: str) -> list[str]:

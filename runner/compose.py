@@ -66,6 +66,22 @@ def compose(overrides: Sequence[str], also: str | None = None) -> DictConfig:
         return composing(overrides)
 
 
+@dataclass(frozen=True)
+class Like:
+    """The last configuration that was made of some groups and keys, and what it was asked for by, by key."""
+
+    config: Config
+    said: Mapping[str, str | None]
+
+    def with_values(self, laid: DictConfig, keys: Sequence[str]) -> Config:
+        """The same with the values that these keys have in `laid`, checked."""
+        made = self.config
+        for key in keys:
+            value = OmegaConf.select(laid, key)
+            made = _exchanged(made, key, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
+        return checked(made, {key.partition(".")[0] for key in keys})
+
+
 @contextmanager
 def composer(also: str | None) -> Iterator[Composer]:
     """Composes many configurations; `also` is a further folder of YAML groups.
@@ -94,7 +110,7 @@ class Composer:
     folders: list[Path]
     known: dict[tuple[str, ...], DictConfig] = field(default_factory=dict)
     groups: dict[str, list[str]] = field(default_factory=dict)  # their choices
-    like: dict[tuple[str, ...], Config] = field(default_factory=dict)  # by what was chosen, and the keys with values
+    like: dict[tuple[str, ...], Like] = field(default_factory=dict)  # by what was chosen, and the keys with values
 
     def __call__(self, overrides: Sequence[str], plugins: Sequence[str] = ()) -> DictConfig:
         """The configuration; raises ConfigError with every problem."""
@@ -110,31 +126,23 @@ class Composer:
         """
         groups, values, found = self._parts(overrides)
         base = self._base(groups, (), found)
-        before = [_leaf(base, override.key_or_group) for override in values]
-        if found or None in before or any(override.is_delete() for override in values):
+        keys = [override.key_or_group for override in values]
+        like = self.like.get((*groups, *keys))
+        # what was laid over the last one of these groups and keys is there already
+        other = [one for one in values if like is None or like.said[one.key_or_group] != one.input_line]
+        before = [_leaf(base, override.key_or_group) for override in other]
+        twice, hanging = len(set(keys)) < len(keys), any("${" in (one.input_line or "") for one in values)
+        if found or None in before or twice or hanging or any(override.is_delete() for override in values):
             return freeze(self(overrides))
         try:
-            return self._like(self._laid(base, values, found), groups, [override.key_or_group for override in values])
+            laid = self._laid(base, other, found)
+            made = freeze(laid) if like is None else like.with_values(laid, [one.key_or_group for one in other])
+            if like is not None or "${" not in repr(laid):  # no value hangs on another one
+                self.like[(*groups, *keys)] = Like(made, {one.key_or_group: one.input_line for one in values})
+            return made
         finally:
             for parent, last, raw in (place for place in reversed(before) if place):
                 parent[last] = raw
-
-    def _like(self, laid: DictConfig, groups: list[str], keys: list[str]) -> Config:
-        """What is laid, checked: only the values differ from those of the last one with these groups and keys."""
-        key = (*groups, *keys)
-        places = [(OmegaConf.select(laid, path) if path else laid, last) for path, _, last in
-                  (name.rpartition(".") for name in keys)]  # fmt: skip
-        plainly = not any(OmegaConf.is_interpolation(parent, last) for parent, last in places)
-        if plainly and key in self.like:
-            made = self.like[key]
-            for name, (parent, last) in zip(keys, places, strict=True):
-                value = parent[last]
-                made = _exchanged(made, name, OmegaConf.to_object(value) if OmegaConf.is_config(value) else value)
-            return checked(made)
-        made = freeze(laid)
-        if "${" not in repr(laid):  # no value hangs on another one
-            self.like[key] = made
-        return made
 
     def _parts(self, overrides: Sequence[str]) -> tuple[list[str], list[Override], list[str]]:
         """The choices of groups, the values, and what is wrong with either."""

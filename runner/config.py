@@ -6,7 +6,7 @@ import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -251,23 +251,29 @@ def freeze(composed: DictConfig) -> Config:
     return checked(config)
 
 
-def checked(config: Config) -> Config:
+def checked(config: Config, changed: Collection[str] | None = None) -> Config:
     """The same, every rule checked.
+
+    Args:
+        config: whole.
+        changed: the sections that are new, where all others have been checked; None: all.
 
     Raises:
         ConfigError: naming every broken rule at once.
     """
-    found = problems(config)
+    found = problems(config, changed)
     if found:
         raise ConfigError(found)
     return config
 
 
-def problems(config: Config) -> list[str]:
-    """Every broken rule, one line each: the key, the law and the values."""
-    values = plain(config)
+def problems(config: Config, changed: Collection[str] | None = None) -> list[str]:
+    """Every broken rule, one line each: the key, the law and the values; see checked."""
+    values = {name: _plain(value) for name, value in vars(config).items() if changed is None or name in changed}
     found = [*secrets(values), *_choices(config), *_laws(config), *decode_problems(config.decode)]
     found += [*_across(config), *_code(values), *_not_text(values)]
+    if changed is not None and not {"task", "train", "mode", "data"}.intersection(changed):
+        return found
     try:
         task = Task.build(config.task)
     except ConfigError as error:
@@ -285,9 +291,10 @@ def problems(config: Config) -> list[str]:
 
 def _code(values: Mapping[str, Any]) -> list[str]:
     """Names of code where nothing is built from a name, and a rule that cannot be built."""
-    rule = values["decode"]["rule"]
+    decode = values.get("decode", {})
+    rule = decode.get("rule")
     rest = {name: section for name, section in values.items() if name != "task"}  # Task.build
-    found = list(code_problems(rest | {"decode": {**values["decode"], "rule": None}}))
+    found = list(code_problems(rest | {"decode": {**decode, "rule": None}}))
     if rule is not None:
         try:
             build(rule, "decode.rule", Rule)

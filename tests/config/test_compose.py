@@ -159,3 +159,31 @@ def test_the_next_values_of_the_same_keys_are_checked_as_the_first_are():
             with pytest.raises(ConfigError, match=r"decode\.top_p"):
                 composing.config([wrong, "train.epochs=1"])
         assert composing.config(["decode.top_p=0.25", "train.epochs=1"]).decode.top_p == 0.25
+
+
+def test_one_after_another_comes_to_what_each_comes_to_alone():
+    """Only what differs from the point before is laid and checked."""
+    points = [
+        ["decode.temperature=0.5", "decode.top_k=5", "seed=1"],
+        ["decode.temperature=0.5", "decode.top_k=7", "seed=1"],
+        ["decode.temperature=0.9", "decode.top_k=7", "seed=2"],
+        ["decode.temperature=0.9", "decode.top_k=${seed}", "seed=3"],
+        ["decode.temperature=0.9", "decode.top_k=7", "seed=2"],
+        ["decode.top_k=1", "decode.top_k=2", "seed=2"],
+        ["decode.top_k=1", "decode.top_k=3", "seed=2"],
+        ["decode=beam", "decode.num_beams=3", "seed=2"],
+        ["decode=beam", "decode.num_beams=4", "seed=2"],
+        ["data.columns={text: prompt}", "seed=4"],
+        ["data.columns={text: line}", "seed=4"],
+        ["data.columns={text: line}", "seed=5"],
+        ["train=full", "data=poems_small", "train.learning_rate=1e-4", "train.metric=loss"],
+        ["train=full", "data=poems_small", "train.learning_rate=1e-3", "train.metric=loss"],
+    ]
+    with composer(None) as composing:
+        found = [composing.config(point) for point in points]
+        for point in (["decode.temperature=-1", "decode.top_k=7", "seed=2"], ["decode.temperature=0.9", "decode.top_k=x", "seed=2"],
+                      ["train=full", "data=poems_small", "train.learning_rate=1e-3", "train.metric=accuracyy"]):  # fmt: skip
+            with pytest.raises(ConfigError):
+                composing.config(point)
+        again = [composing.config(point) for point in points]
+    assert found == again == [freeze(compose(point)) for point in points]
