@@ -179,10 +179,14 @@ def test_one_after_another_comes_to_what_each_comes_to_alone():
         ["train=full", "data=poems_small", "train.learning_rate=1e-4", "train.metric=loss"],
         ["train=full", "data=poems_small", "train.learning_rate=1e-3", "train.metric=loss"],
     ]
+    wrong = [
+        ["decode.temperature=-1", "decode.top_k=7", "seed=2"],
+        ["decode.temperature=0.9", "decode.top_k=x", "seed=2"],
+        ["train=full", "data=poems_small", "train.learning_rate=1e-3", "train.metric=accuracyy"],
+    ]
     with composer(None) as composing:
         found = [composing.config(point) for point in points]
-        for point in (["decode.temperature=-1", "decode.top_k=7", "seed=2"], ["decode.temperature=0.9", "decode.top_k=x", "seed=2"],
-                      ["train=full", "data=poems_small", "train.learning_rate=1e-3", "train.metric=accuracyy"]):  # fmt: skip
+        for point in wrong:
             with pytest.raises(ConfigError):
                 composing.config(point)
         again = [composing.config(point) for point in points]
