@@ -109,7 +109,7 @@ class Teach(Protocol):
         """How many things the summed loss of a batch is over; the loss of a step is divided by those of the step."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """A number with its 95 % confidence interval and the count of examples behind it.
 

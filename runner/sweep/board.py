@@ -20,7 +20,7 @@ Ways = dict[str, Way]  # by the part of a configuration that decides them
 T = {1: 12.71, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}  # Student's, 97.5 %
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Place:
     """A point in the order of the number that was asked for; its runs with several seeds are one point.
 

@@ -17,7 +17,7 @@ from runner.sweep.worker import cost
 from runner.types import Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """A job and how it ended.
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from runner.config import Config, freeze, plain
@@ -18,7 +19,7 @@ from runner.task import Task, Way
 FILE = "plan.jsonl"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One job as it will be run, whatever becomes of the YAML files that it was composed from.
 
@@ -101,7 +102,9 @@ class Plan:
                 values = json.loads(line)
                 if "number" in values:
                     before = _shared(values["config"], before)
-                    yield Job(**{**values, "config": before})
+                    for name in ("overrides", "differs"):
+                        values[name] = list(map(intern, values[name]))
+                    yield Job(**{**values, "config": before, "group": intern(values["group"])})
 
     def mend(self) -> None:
         """Count what is there, without the torn line that a kill may have left at the end.

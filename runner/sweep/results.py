@@ -33,16 +33,19 @@ def lines(places: Sequence[Place], metric: str | None, found: Sequence[Entry]) -
 def write(directory: Path, found: Sequence[Entry], places: Sequence[Place]) -> list[str]:
     """sweep.csv and sweep.parquet, a line a job; their names."""
     rank = {entry.job.number: (at + 1, place) for at, place in enumerate(places) for entry in place.entries}
-    rows = [_record(entry, *rank.get(entry.job.number, (None, None))) for entry in found]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns: dict[str, list[Any]] = {}
+    for at, entry in enumerate(found):
+        for name, value in _record(entry, *rank.get(entry.job.number, (None, None))).items():
+            columns.setdefault(name, [None] * at).append(value)
+        for values in columns.values():
+            values += [None] * (at + 1 - len(values))
     with replacing(directory / "sweep.csv") as file:
-        written = csv.DictWriter(file, names, lineterminator="\n")
-        written.writeheader()
-        written.writerows(rows)
+        written = csv.writer(file, lineterminator="\n")
+        written.writerow(columns)
+        written.writerows(zip(*columns.values(), strict=True))
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = {name: [row.get(name) for row in rows] for name in names}
     with replacing(directory / "sweep.parquet", binary=True) as file:
         pq.write_table(pa.table({name: _column(values) for name, values in columns.items()}), file)
     return ["sweep.csv", "sweep.parquet"]
