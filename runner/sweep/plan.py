@@ -19,7 +19,7 @@ from runner.task import Task, Way
 FILE = "plan.jsonl"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """One job as it will be run, whatever becomes of the YAML files that it was composed from.
 
