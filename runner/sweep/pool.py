@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,17 +22,33 @@ PRELOADED = ("runner.sweep.preload",)  # imported once, by the server that worke
 STILLBORN = 3  # workers in a row that end before they are ready, until no more are started
 
 
-@dataclass
+@dataclass(eq=False)
 class Pipe:
     """The line to a child process.
 
     Fields:
         life: the child ends when this is closed.
+        theirs: the child's ends of both.
+        begun: whether the server has answered; it does not while it imports.
+        error: what it answered with, if it has ended.
     """
 
     process: Any
     pipe: Connection
     life: Connection
+    theirs: Sequence[Connection]
+    begun: bool = False
+    error: Exception | None = None
+
+    def begin(self) -> None:
+        """Start the child, in a thread: that may take as long as the server's imports."""
+        try:
+            self.process.start()
+        except Exception as error:  # whatever a server that ends leaves behind; its log says why
+            self.error = error
+        for end in self.theirs:
+            end.close()
+        self.begun = True
 
     @property
     def pid(self) -> int | None:
@@ -58,8 +75,9 @@ class Pipe:
 
     def signal(self, number: int) -> None:
         """See Line."""
-        with suppress(ProcessLookupError):
-            os.kill(self.process.pid, number)
+        if self.process.pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
 
 
 @dataclass
@@ -74,13 +92,13 @@ class Local:
 
     log: Path
     threads: int | None = None
-    lines: dict[int, tuple[Pipe, Worker]] = field(default_factory=dict)  # by their sentinel
+    lines: list[tuple[Pipe, Worker]] = field(default_factory=list)
     stillborn: int = 0
 
     @property
     def workers(self) -> Sequence[Worker]:
         """See Pool."""
-        return [worker for _, worker in self.lines.values()]
+        return [worker for _, worker in self.lines]
 
     def hire(self) -> None:
         """See Pool; one more worker, which tells when it is ready."""
@@ -91,39 +109,42 @@ class Local:
         watched, life = context.Pipe(duplex=False)
         seat = Seat(str(self.log.absolute()), self.threads)
         process = context.Process(target=serve, args=(theirs, watched, seat))
-        process.start()
-        theirs.close()
-        watched.close()
-        line = Pipe(process, ours, life)
-        self.lines[process.sentinel] = line, Worker(line)
+        line = Pipe(process, ours, life, (theirs, watched))
+        self.lines.append((line, Worker(line)))
+        threading.Thread(target=line.begin, daemon=True).start()
 
     def events(self, timeout_s: float) -> Iterator[tuple[Worker, Sequence[Any]]]:
         """See Pool."""
-        known: dict[Any, int] = {line.pipe: sentinel for sentinel, (line, _) in self.lines.items()}
-        told = wait([*known, *self.lines], timeout_s)
-        for one in sorted(told, key=lambda found: isinstance(found, int)):  # what was told before it ended comes first
-            if one in known:
-                yield from self._told(known[one], all_=False)
-            elif isinstance(one, int):
-                yield from self._told(one, all_=True)
-                line, worker = self.lines.pop(one)
-                self.stillborn = 0 if worker.ready or worker.ending is not None else self.stillborn + 1
-                yield worker, ("gone", line.process.exitcode)
+        there = [(line, worker) for line, worker in self.lines if line.begun and line.error is None]
+        told = set(wait([one for line, _ in there for one in (line.pipe, line.process.sentinel)], timeout_s))
+        for line, worker in there:
+            ended = line.process.sentinel in told
+            if ended or line.pipe in told:
+                yield from self._told(line, worker, all_=ended)  # what was told before it ended comes first
+            if ended:
+                yield from self._gone(line, worker, line.process.exitcode)
+        for line, worker in [pair for pair in self.lines if pair[0].error is not None]:
+            yield from self._gone(line, worker, 1)
 
     def close(self) -> None:
-        """See Pool."""
-        for line, _ in self.lines.values():
+        """See Pool; a worker that has not begun yet ends as it begins."""
+        for line, _ in self.lines:
             line.life.close()
-        for line, _ in self.lines.values():
-            line.process.join(1.0)
-            if line.process.is_alive():
-                line.process.kill()
-                line.process.join()
-        self.lines = {}
+        for line, _ in self.lines:
+            if line.process.pid is not None:
+                line.process.join(1.0)
+                if line.process.is_alive():
+                    line.process.kill()
+                    line.process.join()
+        self.lines = []
 
-    def _told(self, sentinel: int, all_: bool) -> Iterator[tuple[Worker, Sequence[Any]]]:
+    def _gone(self, line: Pipe, worker: Worker, code: int) -> Iterator[tuple[Worker, Sequence[Any]]]:
+        self.lines.remove((line, worker))
+        self.stillborn = 0 if worker.ready or worker.ending is not None else self.stillborn + 1
+        yield worker, ("gone", code)
+
+    def _told(self, line: Pipe, worker: Worker, all_: bool) -> Iterator[tuple[Worker, Sequence[Any]]]:
         """The next thing that a worker told, or all that is left."""
-        line, worker = self.lines[sentinel]
         with suppress(EOFError, OSError):  # its sentinel says so, too
             while line.pipe.poll():
                 told = line.pipe.recv()
