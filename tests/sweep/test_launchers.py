@@ -6,9 +6,7 @@ import json
 import os
 import signal
 import time
-from collections import Counter
 
-import optuna
 import pytest
 
 from runner.files import sha256
@@ -163,23 +161,6 @@ def test_the_limits_of_a_job_hold_everywhere(cli, doing):
     for expected in ("what=hang", "stopped after 4 s", "process ended with code 5", "used more than 1200 MB"):
         assert expected in ended.out
     assert [line.split()[1] for line in ended.out.splitlines() if line.startswith("done ")] == ["decode.rule.what=work"]
-
-
-def test_a_search_prunes_over_a_launcher(cli, tiny, tmp_path):
-    rows = tmp_path / "rows.txt"
-    rows.write_text("春\n江\n花\n" * 40)
-    ended = cli(
-        "-m", f"checkpoint.name_or_path={tiny}", "data=files", f"data.path={rows}", "mode=evaluate",
-        "hydra/sweeper=search", "hydra.sweeper.n_trials=12", "hydra.sweeper.startup=2", "hydra.sweeper.pruner=median",
-        "hydra.sweeper.metric=perplexity", "engine.threads=1", "data.window_rows=8", "engine.batch_tokens=32",
-        "seed=tag(int,interval(0,1000))", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
-    )  # fmt: skip
-    assert ended.code == 0, ended.out + ended.err
-    (path,) = cli.home.glob("outputs/sweeps/*/study.db")
-    trials = optuna.load_study(study_name=path.parent.name, storage=f"sqlite:///{path}").trials
-    found = Counter(trial.state.name for trial in trials)
-    assert found["PRUNED"] > 0 and found["PRUNED"] + found["COMPLETE"] == 12
-    assert Counter(status["state"] for status in statuses(cli.home))["pruned"] == found["PRUNED"]
 
 
 def test_a_launcher_that_starts_nothing_is_told_in_one_line(cli, sweep):
