@@ -57,6 +57,9 @@ def spent(command: Sequence[str], log: Path | None = None, **options: object) ->
         options: of Popen.
     """
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # orphans become children of this process
+    with suppress(ChildProcessError):  # orphans of an earlier command that have ended are none of this one's
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with Path(log or os.devnull).open("a") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]

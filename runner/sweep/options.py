@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,20 +127,32 @@ def _put(values: dict[str, Any], name: str, value: Any) -> None:
         values[first] = value
 
 
-def _checked(values: dict[str, Any]) -> SweepConfig:
-    from omegaconf import OmegaConf
+def typed(schema: Any, values: Mapping[str, Any], say: Callable[[str], str]) -> Any:
+    """A structured configuration with these values, in place.
+
+    Raises:
+        ConfigError: naming each that is of another type; `say` tells how its name is said.
+    """
     from omegaconf.errors import OmegaConfBaseException
 
     found = []
-    schema = OmegaConf.structured(SweepConfig)
-    OmegaConf.set_readonly(schema, False)
     for name, value in values.items():
         try:
             schema[name] = value
         except OmegaConfBaseException as error:
-            found.append(f"{spelled(name)}  {str(error).splitlines()[0]}")
+            found.append(f"{say(name)}  {str(error).splitlines()[0]}")
     if found:
         raise ConfigError(found)
+    return schema
+
+
+def _checked(values: dict[str, Any]) -> SweepConfig:
+    from omegaconf import OmegaConf
+
+    schema = OmegaConf.structured(SweepConfig)
+    OmegaConf.set_readonly(schema, False)
+    typed(schema, values, spelled)
+    found = []
     made: SweepConfig = OmegaConf.to_object(schema)  # type: ignore[assignment]
     for name, (law, holds) in LAWS.items():
         value = getattr(made, name)

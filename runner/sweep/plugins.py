@@ -9,12 +9,11 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from runner.compose import composer
 from runner.errors import ConfigError, nearest
 from runner.secret import url_problem
-from runner.sweep.options import value_of
+from runner.sweep.options import typed, value_of
 
 LAUNCHER, SWEEPER = "hydra/launcher", "hydra/sweeper"
 OWN = {SWEEPER: ("grid", "search"), LAUNCHER: ("local",)}  # the first of each unless another is chosen
@@ -24,6 +23,7 @@ HYDRAS = {  # launchers of Hydra's: the module that has it, and our extra that b
     "submitit_slurm": ("hydra_plugins.hydra_submitit_launcher", "submitit"),
     "ray": ("hydra_plugins.hydra_ray_launcher", "ray"),
 }
+EITHER = "submitit"  # Slurm where there is one, else processes of this machine
 ANY = ("n_jobs", "timeout_s", "memory_mb")  # said of any launcher in the same words
 OF_JOBS = ("hydra.launcher.timeout_s", "hydra.launcher.memory_mb")  # whoever runs them
 PREFIXES = (f"{LAUNCHER}=", f"{SWEEPER}=", "hydra.launcher.", "hydra.sweeper.")
@@ -42,7 +42,7 @@ def chosen(plugins: Sequence[str], also: str | None = None) -> tuple[list[str], 
     """
     given = {text.lstrip("+").partition("=")[0]: text for text in plugins}
     names = {group: given[group].partition("=")[2] if group in given else OWN[group][0] for group in OWN}
-    if names[LAUNCHER] == "submitit":
+    if names[LAUNCHER] == EITHER:
         names[LAUNCHER] = "submitit_slurm" if shutil.which("sbatch") else "submitit_local"
         given[LAUNCHER] = f"{LAUNCHER}={names[LAUNCHER]}"
     found = [problem for group, name in names.items() if (problem := _missing(group, name))]
@@ -74,9 +74,9 @@ def before(known: Sequence[str], now: Sequence[str]) -> list[str]:
 
 
 def _missing(group: str, name: str) -> str | None:
-    known = [*OWN[group], *(HYDRAS if group == LAUNCHER else ())]
+    known = [*OWN[group], *((EITHER, *HYDRAS) if group == LAUNCHER else ())]
     if name not in known:
-        return f"{group}={name}  cannot run these jobs; known: {', '.join(known)}"
+        return f"{group}={name}  cannot run these jobs; {nearest(name, known)}"
     module, extra = HYDRAS.get(name, ("", "")) if group == LAUNCHER else ("", "")
     if module and not _there(module):
         return f"{group}={name}  needs a package: pip install 'runner[{extra}]'"
@@ -108,12 +108,5 @@ def _options(group: str, name: str) -> list[str]:
 def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
     """With the types of our own launcher."""
     schema: Any = OmegaConf.create(ConfigStore.instance().load(f"{LAUNCHER}/local.yaml").node)
-    found = []
-    for name, value in values.items():
-        try:
-            schema[name] = value
-        except OmegaConfBaseException as error:
-            found.append(f"hydra.launcher.{name}  {str(error).splitlines()[0]}")
-    if found:
-        raise ConfigError(found)
+    typed(schema, values, lambda name: f"hydra.launcher.{name}")
     return {name: schema[name] for name in ANY}

@@ -57,8 +57,9 @@ class Runs:
                 self.seen.add(job.group)
                 return None
             metrics = read_json(directory / "metrics.json")
-            known = metrics if isinstance(metrics, dict) else {}
-            return Outcome("done", str(directory), fresh=False, metrics=known, seconds=cost(directory))
+            if not _are_numbers(metrics):  # a worker finds the same, and mends it
+                return None
+            return Outcome("done", str(directory), fresh=False, metrics=metrics, seconds=cost(directory))
         if state == "pruned" and self.prunes:
             return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
         if state == "failed" and self.options.failed == "skip":
@@ -90,6 +91,13 @@ class Runs:
 
     def _stays(self, status: Mapping[str, Any]) -> bool:
         return self.options.done == "skip" or str(status.get("ended", "")) > self.since  # whole seconds
+
+
+def _are_numbers(found: Any) -> bool:
+    """Whether metrics.json is as a run writes it."""
+    return isinstance(found, dict) and all(
+        isinstance(one, dict) and isinstance(one.get("value"), int | float) for one in found.values()
+    )
 
 
 def _folder(job: Job) -> Path:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def below(pid: int) -> list[int]:
@@ -37,3 +42,12 @@ def command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:
         return ""
+
+
+def until(condition: Callable[[], T], seconds: float = 240.0) -> T:
+    """What the condition comes to, once it comes to something."""
+    begun = time.monotonic()
+    while not (found := condition()):
+        assert time.monotonic() - begun < seconds, "it has not come"
+        time.sleep(0.05)
+    return found

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 
 import pytest
 
 from runner.files import sha256
-from tests.sweep.processes import alive, below, command
+from tests.sweep.processes import alive, below, command, until
 
 ROWS = 9
 
@@ -49,14 +48,6 @@ def sweep(rules, tiny, tmp_path):
 def own(rules, monkeypatch):
     """The environment of a process that finds the user's own rule."""
     return {"PYTHONPATH": f"{os.path.dirname(os.path.dirname(os.path.dirname(__file__)))}:{rules}"}
-
-
-def until(condition, seconds=90.0):
-    begun = time.monotonic()
-    while not (found := condition()):
-        assert time.monotonic() - begun < seconds, "it has not come"
-        time.sleep(0.05)
-    return found
 
 
 def read_to(process, beginning):
@@ -172,7 +163,7 @@ def test_a_launcher_that_starts_nothing_is_told_in_one_line(cli, sweep):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (["hydra/launcher=basic"], "hydra/launcher=basic  cannot run these jobs; known: local, joblib"),
+        (["hydra/launcher=basic"], "hydra/launcher=basic  cannot run these jobs; known: joblib, local, ray, submitit"),
         (["hydra/launcher=submitit_local", "hydra.launcher.timeout_mn=3"],
          "hydra.launcher.timeout_mn  is no option of hydra/launcher=submitit_local; nearest: timeout_min"),
         (["hydra/launcher=joblib", "hydra.launcher.n_jobs=two"], "hydra.launcher.n_jobs  Value 'two'"),

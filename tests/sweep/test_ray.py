@@ -10,13 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
 from runner.files import sha256
-from tests.sweep.processes import alive, below, command
+from tests.sweep.processes import alive, below, command, until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PACKAGES = ("hydra-ray-launcher==1.2.2", "ray[default]==2.60.0", "cloudpickle<3", "python-dateutil<3")
@@ -68,14 +67,6 @@ def network():
     yield ["nsenter", "-t", str(holder.pid), "-n"]
     holder.kill()
     holder.wait()
-
-
-def until(condition, seconds=240.0):
-    begun = time.monotonic()
-    while not (found := condition()):
-        assert time.monotonic() - begun < seconds, "it has not come"
-        time.sleep(0.1)
-    return found
 
 
 def raylet(node: subprocess.Popen[bytes]) -> int | None:

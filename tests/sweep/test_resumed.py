@@ -238,3 +238,15 @@ def test_a_torn_plan_is_cut_to_whole_lines(cli, common):
     plan.write_text("nonsense\n" + "".join(lines))
     ended = cli(*arguments)
     assert ended.code == 2 and "plan.jsonl is damaged at line 1" in ended.err
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", '{"well_formed": 3}', '{"well_formed": {"value": "x"}}'])
+def test_numbers_of_a_finished_run_that_are_damaged_are_mended(cli, common, damage):
+    arguments = ("-m", *common, "decode.top_k=5,7", "decode.do_sample=true")
+    assert cli(*arguments).code == 0
+    before = {run: (run / "metrics.json").read_text() for run in cli.runs}
+    for run in cli.runs:
+        (run / "metrics.json").write_text(damage)
+    ended = cli(*arguments)
+    assert ended.code == 0 and "2 of 2 done" in ended.out, ended.out + ended.err
+    assert {run: (run / "metrics.json").read_text() for run in cli.runs} == before
