@@ -108,7 +108,7 @@ def test_options_that_mean_nothing_are_refused(given, told):
 
 
 REFUSED = {
-    "hydra/launcher=loky": "hydra/launcher=loky  cannot run these jobs; known: joblib, local, ray, submitit, submitit_local",
+    "hydra/launcher=loky": "hydra/launcher=loky  cannot run these jobs; known: joblib, local, ray, submitit, submitit_",
     "hydra/launcher=rya": "hydra/launcher=rya  cannot run these jobs; nearest: ray",
     "hydra/sweeper=basic": "hydra/sweeper=basic  cannot run these jobs; known: grid, search",
     "hydra.launcher.njobs=2": "hydra.launcher.njobs  is no option of hydra/launcher=local; nearest: n_jobs",
