@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, is_dataclass, replace
@@ -21,29 +20,14 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from runner.config import Config, checked, freeze
 from runner.errors import ConfigError, nearest
 from runner.grammar import FREE_FORM, prepared, quoted
 from runner.guard import check_folder, environment, hydra_problems
+from runner.mistakes import MISTAKES, every_key, first_line, told_of_file
 from runner.secret import secret_problem
 from runner.usage import choices, config_dir
-
-MISTAKES = (  # in YAML
-    HydraException,
-    OmegaConfBaseException,
-    YAMLError,
-    ImportError,
-    OSError,
-    ValueError,
-    TypeError,
-    RecursionError,
-)
-PLACE = re.compile(
-    r"In '(?P<name>[^']+)': \w+ raised while composing config:\n(?P<reason>[^\n]*)\n\s*full_key: *(?P<key>.*)"
-)
-NOT_KEYS = re.compile(r"Merge error: .* is not a subclass of (?P<kind>\w+)\. value: (?P<value>.*)")
 
 
 def register() -> None:
@@ -167,7 +151,7 @@ class Composer:
         for override in values:
             key = override.key_or_group
             if not (_in_schema(key) and _has_owner(key, composed)) and not override.is_delete():
-                found.append(f"{key}  no such key; {nearest(key, list(_keys(OmegaConf.to_container(composed), '')))}")
+                found.append(f"{key}  no such key; {nearest(key, list(every_key(OmegaConf.to_container(composed))))}")
                 continue
             try:
                 _fill(override.key_or_group, composed)
@@ -190,7 +174,7 @@ class Composer:
             try:
                 composed = hydra_compose("config", [*also, *plugins, *groups], return_hydra_config=True)
             except MISTAKES as error:
-                raise ConfigError([*found, _told_of_file(error, groups)]) from error
+                raise ConfigError([*found, told_of_file(error, groups)]) from error
             section: Any = OmegaConf.to_container(composed.hydra, resolve=False)
             if wrong := hydra_problems(section, plugins=bool(plugins)):
                 raise ConfigError([*found, *wrong])
@@ -250,9 +234,9 @@ def _fill(key: str, composed: DictConfig) -> None:
 def _value_problem(override: Override, error: Exception, base: DictConfig) -> str:
     key = override.key_or_group
     if not _exists(base, key):
-        return f"{key}  no such key; {nearest(key, list(_keys(OmegaConf.to_container(base), '')))}"
+        return f"{key}  no such key; {nearest(key, list(every_key(OmegaConf.to_container(base))))}"
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
-    return f"{key}  {_first_line(cause)}"
+    return f"{key}  {first_line(cause)}"
 
 
 @lru_cache(maxsize=4096)
@@ -300,44 +284,3 @@ def _exists(base: DictConfig, key: str) -> bool:
     except OmegaConfBaseException:  # a part of the key is a value
         return False
     return isinstance(node, DictConfig) and last in node
-
-
-def _keys(values: Any, path: str) -> Iterator[str]:
-    if isinstance(values, Mapping):
-        for key, value in values.items():
-            where = f"{path}.{key}" if path else str(key)
-            yield where
-            yield from _keys(value, where)
-
-
-def _told_of_file(error: Exception, groups: Sequence[str]) -> str:
-    """A mistake in a YAML file: the file, the key, what it must be."""
-    if isinstance(error, RecursionError):
-        return f"{' '.join(groups)}  cannot be composed: the defaults of its files name one another"
-    merged = str(error).strip().partition("Error merging override ")[2]
-    if merged and error.__cause__ is not None:
-        return f"{merged}  {_first_line(error.__cause__)}"  # type: ignore[arg-type]
-    place = PLACE.match(str(error).strip())
-    if place is None and str(error).strip():
-        return _first_line(error)
-    if place is None:
-        return f"{' '.join(groups)}  cannot be composed: {_first_line(error.__cause__ or error)}"  # type: ignore[arg-type]
-    file, reason, key = f"{place['name']}.yaml", place["reason"], place["key"].strip()
-    group = place["name"].partition("/")[0]
-    if reason.startswith("Key ") and key == group:
-        return f"{file}  its first line must be '# @package _global_': {group} is no key of its own"
-    if reason.startswith("Key "):
-        known = _keys(OmegaConf.to_container(OmegaConf.structured(Config)), "")
-        return f"{file}  {key}: no such key; {nearest(key, list(known))}"
-    if held := NOT_KEYS.match(reason):
-        section = next((name for name, kind in get_type_hints(Config).items() if kind.__name__ == held["kind"]), "it")
-        return f"{file}  {section}: must hold keys, but got {held['value']}"
-    if reason.endswith("is not Optional"):
-        return f"{file}  {key}: must not be null: leave it out, or give it its keys or a value"
-    return f"{file}  {f'{key}: ' if key else ''}{reason}"
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, YAMLError):
-        return " ".join(str(error).split())
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

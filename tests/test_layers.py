@@ -15,7 +15,7 @@ LAYERS = [  # from the lowest
     ("answered", "prompts", "predict", "train", "report", "log", "introduction"),
     ("running", "phrase", "reading", "loading", "quantizing", "training", "answering", "kept"),
     ("experiment",),
-    ("compose", "api", "terminal", "summary"),
+    ("compose", "mistakes", "api", "terminal", "summary"),
     ("sweep",),
     ("__main__",),
 ]  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 
-import optuna
 import pytest
 
 from runner.sweep.pruning import Best
+from tests.sweep.trials import study
 
 LINE = "春山水月花江天人日夜云雨雪白青红一二三千万里空明来去归长短高低远近上下东西南北\n"
 
@@ -32,11 +32,6 @@ def unlike(tiny, tmp_path):
     return [f"checkpoint.name_or_path={tiny},{worse}", "data=files", f"data.path={rows}"]
 
 
-def trials(home):
-    (path,) = home.glob("outputs/sweeps/*/study.db")
-    return optuna.load_study(study_name=path.parent.name, storage=f"sqlite:///{path}").trials
-
-
 def statuses(home):
     return [json.loads(path.read_text()) for path in home.glob("outputs/*/*/status.json")]
 
@@ -50,8 +45,10 @@ def test_a_worse_checkpoint_is_given_up_among_its_rows(cli, unlike, launcher, pr
         "hydra.sweeper.metric=loss", f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=1",
     )  # fmt: skip
     assert ended.code == 0, ended.out + ended.err
-    worse = {trial.number for trial in trials(cli.home) if trial.params["checkpoint.name_or_path"].endswith("worse")}
-    pruned = {trial.number for trial in trials(cli.home) if trial.state.name == "PRUNED"}
+    worse = {
+        trial.number for trial in study(cli.home).trials if trial.params["checkpoint.name_or_path"].endswith("worse")
+    }
+    pruned = {trial.number for trial in study(cli.home).trials if trial.state.name == "PRUNED"}
     assert pruned and pruned <= worse
     assert Counter(status["state"] for status in statuses(cli.home)) == {"done": 7 - len(pruned), "pruned": len(pruned)}
     for status in statuses(cli.home):
@@ -70,8 +67,8 @@ def test_a_rate_that_teaches_nothing_is_given_up_between_its_steps(cli, tiny, tm
         "hydra.sweeper.pruner=median", "hydra.sweeper.metric=loss", "hydra.launcher.n_jobs=1",
     )  # fmt: skip
     assert ended.code == 0, ended.out + ended.err
-    pruned = [trial for trial in trials(cli.home) if trial.state.name == "PRUNED"]
-    useless = [trial.number for trial in trials(cli.home) if trial.params["train.learning_rate"] == "1e-09"]
+    pruned = [trial for trial in study(cli.home).trials if trial.state.name == "PRUNED"]
+    useless = [trial.number for trial in study(cli.home).trials if trial.params["train.learning_rate"] == "1e-09"]
     assert {number for number in useless if number >= 2} <= {trial.number for trial in pruned}
     assert pruned and all(max(trial.intermediate_values) < 60 for trial in pruned)
 

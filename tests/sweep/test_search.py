@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+from tests.sweep.trials import study, told
+
 optuna = pytest.importorskip("optuna")
 KILLS = int(os.environ.get("RUNNER_KILLS", "3"))
 
@@ -24,15 +26,6 @@ def searched(tiny, tmp_path):
         f"checkpoint.name_or_path={tiny}", "data=files", f"data.path={rows}", "engine.threads=1", "mode=evaluate",
         "hydra.sweeper.metric=perplexity", "seed=tag(int,interval(0,50))", "data.limit=2,4,8,16",
     )  # fmt: skip
-
-
-def study(home, name="*"):
-    (path,) = home.glob(f"outputs/sweeps/{name}/study.db")
-    return optuna.load_study(study_name=path.parent.name, storage=f"sqlite:///{path}")
-
-
-def told(found):
-    return [(trial.number, trial.params, trial.state.name, trial.values) for trial in found.get_trials()]
 
 
 def test_a_search_ends_with_its_best_point_as_an_ordinary_run(cli, searched):

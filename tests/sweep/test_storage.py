@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.errors import ConfigError, RecordError
+from runner.errors import ConfigError
 from runner.sweep.aims import Goal, SearchConfig
-from runner.sweep.plan import Job
-from runner.sweep.search import Search, opened
+from runner.sweep.search import opened
 from runner.sweep.space import space
 from runner.sweep.storage import storage
-from runner.sweep.worker import Outcome
 from tests.faults.conftest import disk  # noqa: F401
 from tests.sweep.postgres import PASSWORD, Server
+from tests.sweep.processes import until
+from tests.sweep.trials import study, told
 
 optuna = pytest.importorskip("optuna")
 TRIALS = 8
@@ -64,15 +64,6 @@ def searching(doing):
     return arguments
 
 
-def study(home, url=None, name="*"):
-    (path,) = home.glob(f"outputs/sweeps/{name}")
-    return optuna.load_study(study_name=path.name, storage=url or f"sqlite:///{path}/study.db")
-
-
-def told(found):
-    return [(trial.number, trial.params, trial.state.name, trial.values) for trial in found.get_trials()]
-
-
 @pytest.fixture(scope="module")
 def known():
     return []
@@ -88,13 +79,6 @@ def calm(cli, searching, known):
         shutil.rmtree(cli.home / "outputs")
         assert len({str(params) for _, params, _, _ in known}) == TRIALS
     return known
-
-
-def until(holds, seconds=90.0):
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def done(home):
@@ -118,7 +102,7 @@ def test_a_killed_worker_costs_no_trial(cli, searching, calm, database, tmp_path
     mark = tmp_path / "mark"
     ended = cli(*searching("kill", f"hydra.sweeper.storage={database}", mark=str(mark)))
     assert ended.code == 0 and mark.exists(), ended.err
-    assert told(study(cli.home, database)) == calm
+    assert told(study(cli.home, url=database)) == calm
 
 
 @pytest.fixture
@@ -134,11 +118,11 @@ def test_a_killed_sweep_goes_on_with_its_trials(cli, host, searching, calm, data
     until(lambda: done(cli.home) >= 2)
     process.kill()
     process.wait()
-    states = [trial.state.name for trial in study(cli.home, database).trials]
+    states = [trial.state.name for trial in study(cli.home, url=database).trials]
     assert "RUNNING" in states
     ended = cli(*arguments)
     assert ended.code == 0, ended.err
-    assert told(study(cli.home, database)) == calm
+    assert told(study(cli.home, url=database)) == calm
 
 
 def test_two_hosts_share_the_trials(cli, host, searching, calm, database, tmp_path):
@@ -151,7 +135,7 @@ def test_two_hosts_share_the_trials(cli, host, searching, calm, database, tmp_pa
     ended = cli(*arguments)
     assert ended.code == 0, ended.err
     assert process.wait(60) == 0
-    found = study(cli.home, database)
+    found = study(cli.home, url=database)
     assert told(found) == calm
     runs = [{path.parent.name for path in home.glob("outputs/*/*/status.json")} for home in (cli.home, other)]
     assert all(runs) and not runs[0] & runs[1] and len(runs[0] | runs[1]) == TRIALS
@@ -176,7 +160,7 @@ def test_a_server_that_goes_away_ends_the_search_in_one_line(
     assert refused.code == 2 and refused.err.startswith(f"RecordError: the storage {database} cannot be used")
     stoppable.start()
     assert cli(*arguments).code == 0
-    assert told(study(cli.home, database)) == calm
+    assert told(study(cli.home, url=database)) == calm
 
 
 def test_a_server_that_is_back_soon_is_waited_for(cli, searching, calm, database, stoppable, meanwhile):
@@ -184,7 +168,7 @@ def test_a_server_that_is_back_soon_is_waited_for(cli, searching, calm, database
     ended = cli(*searching("slow", f"hydra.sweeper.storage={database}"))
     again.result()
     assert (ended.code, ended.err) == (0, "")
-    assert told(study(cli.home, database)) == calm
+    assert told(study(cli.home, url=database)) == calm
 
 
 def test_a_password_comes_from_the_environment_and_stays_there(cli, searching, database, server, monkeypatch):
@@ -199,7 +183,7 @@ def test_a_password_comes_from_the_environment_and_stays_there(cli, searching, d
     (directory,) = cli.home.glob("outputs/sweeps/*")
     resumed = cli(f"sweep.resume={directory.relative_to(cli.home)}", "hydra.sweeper.n_trials=3")
     assert resumed.code == 0, resumed.err
-    assert len(study(cli.home, url).trials) == 3
+    assert len(study(cli.home, url=url).trials) == 3
     monkeypatch.setenv("RUNNER_STORAGE", url.replace(PASSWORD, "falsch7391"))
     wrong = cli(*given)
     assert wrong.code == 2 and "falsch7391" not in wrong.err and wrong.err.count("\n") == 1, wrong.err
@@ -255,7 +239,7 @@ def test_a_full_disk_ends_the_search_in_one_line(cli, searching, calm, meanwhile
     small.free()
     again = cli(*arguments)
     assert again.code == 0, again.err
-    assert told(study(cli.home, None if whole else url)) == calm
+    assert told(study(cli.home, url=None if whole else url)) == calm
 
 
 def test_a_torn_journal_is_mended(cli, searching):
@@ -289,107 +273,6 @@ def test_what_cannot_be_a_storage_is_refused(cli, searching, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs psycopg: pip install 'runner\[postgresql\]'"):
         storage("postgresql://host/name", Path())
-
-
-class Host:
-    """One of several that search in a file, with the jobs that it was given."""
-
-    def __init__(self, folder, name, **options):
-        self.options = SearchConfig(**({"n_trials": 6, "sampler": "random", "startup": 2} | options))
-        drawn, kept = space(["a=range(0,3)", "b=1,2"], {}), storage(f"sqlite:///{folder}/trials.db", folder)
-        goals, directory = [Goal("x", True)], folder / name
-        directory.mkdir(exist_ok=True)
-        self.jobs = {}
-        self.search = Search(
-            self.options, drawn, goals, kept, opened(self.options, goals, drawn, kept, "one"), f"{name}:{directory}",
-            directory, self.composed, dict(self.jobs),
-        )  # fmt: skip
-
-    def composed(self, number, overrides, differs):
-        self.jobs[number] = Job(number, number, "", overrides, differs, "", {})
-        return self.jobs[number]
-
-    def end(self, job, value=1.0):
-        self.search.ended(job, Outcome("done", f"runs/{job.number}", metrics={"x": {"value": value}}))
-
-
-@pytest.mark.parametrize("sampler", ["random", "qmc", "grid", "tpe"])
-def test_hosts_in_turn_draw_what_one_alone_draws(tmp_path, sampler):
-    folders = [tmp_path / name for name in ("alone", "shared")]
-    for folder in folders:
-        folder.mkdir()
-    alone = Host(folders[0], "a", sampler=sampler)
-    hosts = [Host(folders[1], "a", sampler=sampler), Host(folders[1], "b", sampler=sampler)]
-    for number in range(6):
-        for host in (alone, hosts[number % 2]):
-            host.end(host.search.next(), number % 4)
-    assert [host.search.next() for host in (alone, *hosts)] == [None] * 3
-    assert told(alone.search.study) == told(hosts[0].search.study)
-    if sampler == "grid":
-        assert len({str(trial.params) for trial in alone.search.study.trials}) == 6
-    assert set(hosts[0].jobs) == {0, 2, 4} and [host.search.total for host in hosts] == [3, 3]
-
-
-def test_points_do_not_depend_on_who_is_first(tmp_path):
-    """Both begin a trial before either of them draws."""
-    for sampler in ("random", "qmc"):
-        folder = tmp_path / sampler
-        folder.mkdir()
-        hosts = [Host(folder, name, sampler=sampler) for name in "ab"]
-        trials = [host.search._trial_to_run() for host in hosts]
-        later, earlier = hosts[1].search._params(trials[1]), hosts[0].search._params(trials[0])
-        alone = Host(folder, "c", sampler=sampler).options
-        from runner.sweep.samplers import sampler as made
-
-        whole = optuna.create_study(sampler=made(alone, hosts[0].search.space, 0))
-        expected = []
-        for number in range(2):
-            whole.sampler = made(alone, hosts[0].search.space, number)
-            expected.append(whole.ask(dict(hosts[0].search.space.drawn)).params)
-        assert [earlier, later] == expected
-        assert (
-            sampler == "random" or earlier["b"] != later["b"]
-        )  # of two points of a Sobol sequence one is in each half
-
-
-def test_a_trial_of_another_host_is_left_alone(tmp_path):
-    first, second = (Host(tmp_path, name, n_trials=3) for name in "ab")
-    job = first.search.next()
-    assert [second.search.next().number for _ in range(2)] == [1, 2] and second.search.next() is None
-    again = Host(tmp_path, "a", n_trials=3)
-    assert again.search.next().overrides == job.overrides and again.search.next() is None
-    again.end(job, 7.0)
-    (best,) = json.loads((tmp_path / "a/best.json").read_text())
-    assert (best["trial"], best["host"], best["directory"]) == (0, "a", "runs/0")
-    assert second.search.next() is None
-    assert json.loads((tmp_path / "b/best.json").read_text()) == [best]
-
-
-def test_two_hosts_at_the_limit_run_no_more_than_was_asked_for(tmp_path):
-    first, second = (Host(tmp_path, name, n_trials=1) for name in "ab")
-    add = first.search.study.add_trial
-
-    def late(trial):
-        assert second.search.next().number == 0  # between the count and the new trial
-        add(trial)
-
-    first.search.study.add_trial = late
-    assert first.search.next() is None
-    states = [(trial.state.name, "not_run" in trial.user_attrs) for trial in first.search.study.trials]
-    assert states == [("RUNNING", False), ("FAIL", True)]
-    more = Host(tmp_path, "b", n_trials=3)
-    assert [more.search.next().number for _ in range(3)] == [0, 2, 3] and more.search.next() is None
-
-
-def test_a_storage_that_does_not_fit_the_plan_is_refused(tmp_path):
-    host = Host(tmp_path, "a")
-    job = host.search.next()
-    other = Host(tmp_path, "a")
-    other.search.begun = {0: Job(0, 0, "", ["a=9", "b=1"], ["a=9", "b=1"], "", {})}
-    with pytest.raises(
-        RecordError, match=f"trial 0 in sqlite:///{tmp_path}/trials.db is {' '.join(job.differs)}, in .* a=9 b=1"
-    ):
-        other.search.next()
 
 
 def test_hosts_that_begin_at_once_make_the_tables_together(database, tmp_path):
