@@ -169,6 +169,9 @@ class Crew:
     def _heard(self, worker: Worker, told: Sequence[Any]) -> None:
         if told[0] == "gone":
             self._lost(worker, told[1])
+        elif told[0] == "left":
+            if worker.job is not None:
+                self._outcome(worker.job, Outcome("stopped", passing=True))
         elif told[0] == "progress":
             worker.progress = told[1:]
         elif told[0] == "reached":

@@ -119,15 +119,15 @@ class Desk:
 
     def stop(self) -> None:
         """The machine is taken back: a job that is under way stops where another worker can go on with it."""
-        until = time.monotonic() + SEAL_S
+        until, stopped = time.monotonic() + SEAL_S, False
         for worker in self.pool.workers:
             worker.line.signal(signal.SIGTERM)
-        while self.pool.workers and time.monotonic() < until:
+        while self.pool.workers and not stopped and time.monotonic() < until:
             for _, message in self.pool.events(POLL_S):
-                if message[0] in ("ended", "gone"):
+                if message[0] == "ended":
                     self.told.send(self.name, *message)
-                    self.told.send(self.name, "gone", None)  # it is given no other job
-                    return
+                stopped = stopped or message[0] in ("ended", "gone")  # gone: the job had not quite begun
+        self.told.send(self.name, "left")
 
     def obey(self, order: Sequence[Any]) -> None:
         """(to whom, what, ...); what is for a worker that has ended is not for the next one."""

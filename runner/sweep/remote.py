@@ -81,15 +81,15 @@ class Post:
         with suppress(FileNotFoundError):  # it has not begun yet
             for host, what, *more in self.told.new():
                 if what == "begun":
-                    yield from self._gone(None)
+                    yield from self._lost("gone", None)
                     self.host, self.here, ended = host, more[0] == socket.gethostname(), False
                 elif host != self.host:
                     continue
                 elif what == "ready":
                     self.letters = Letters(self.orders, address(host, more[0]), more[0])
                     self.worker, self.came = Worker(self.letters, ready=True), True
-                elif what == "gone":
-                    yield from self._gone(more[0])
+                elif what in ("gone", "left"):
+                    yield from self._lost(what, *more)
                 elif what == "failed":
                     self.error = more[0]
                 elif self.worker is None or self.letters is None:
@@ -100,10 +100,10 @@ class Post:
                     yield self.worker, (what, *more)
         if ended:
             self.host, self.here = "", False
-            yield from self._gone(None)
+            yield from self._lost("gone", None)
         elif self.told.lost and self.worker is not None:
             self.worker.kill()
-            yield from self._gone(None)
+            yield from self._lost("gone", None)
         self.orders.beat("", "alive")
 
     @property
@@ -111,10 +111,10 @@ class Post:
         """Whether a host is there, as far as that is known."""
         return bool(self.host) and not self.told.lost
 
-    def _gone(self, code: int | None) -> Iterator[tuple[Worker, Sequence[Any]]]:
+    def _lost(self, *told: Any) -> Iterator[tuple[Worker, Sequence[Any]]]:
         worker, self.worker = self.worker, None
         if worker is not None:
-            yield worker, ("gone", code)
+            yield worker, told
 
 
 @dataclass

@@ -44,7 +44,10 @@ class Pool(Protocol):
         """Start what can be started; raises RunFailed where that fails again and again."""
 
     def events(self, timeout_s: float) -> Iterator[tuple[Worker, Sequence[Any]]]:
-        """What workers told (see `serve`), ("gone", exit code) of those that ended; waits so long for the first."""
+        """What workers told (see `serve`); waits so long for the first.
+
+        ("gone", exit code) of those that ended, ("left",) of those whose machine is taken back.
+        """
 
     def close(self) -> None:
         """No worker is left behind."""

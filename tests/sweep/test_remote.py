@@ -15,6 +15,7 @@ from runner.sweep.pool import Local
 from runner.sweep.post import Incoming, Outgoing, address, held
 from runner.sweep.remote import Post, Remote
 from runner.sweep.workers import Worker
+from tests.sweep.processes import until
 
 
 @dataclass
@@ -83,6 +84,18 @@ def test_what_a_worker_took_is_not_held_against_the_next_one(post, tell):
     tell("host", "gone", -9)
     tell("host", "ready", 2)
     assert heard(post) == [("gone", -9)] and post.worker.line.memory_mb == 0.0 and post.worker.progress == ()
+
+
+def test_a_worker_that_was_about_to_begin_when_its_machine_was_taken_back_is_not_killed(post, tell, tmp_path):
+    desk = Desk("host", Local(tmp_path / "log"), Outgoing(tmp_path / "0.told"))
+    tell("host", "begun", "elsewhere")
+    try:
+        until(lambda: desk.listen() or desk.pool.workers[0].ready)
+        assert heard(post) == [] and post.worker is not None
+        desk.stop()  # a request to stop ends a worker that is not at work
+    finally:
+        desk.pool.close()
+    assert heard(post) == [("left",)] and post.worker is None  # its job, if it has been given one, is another's
 
 
 def test_a_line_that_a_killed_host_left_torn_takes_no_other_along(post, tell, tmp_path):
