@@ -61,7 +61,12 @@ def finished(count: int, done: int, folder: Path) -> Path:
     process.wait()
     time.sleep(2.0)  # its workers end
     (plan,) = outputs.glob("sweeps/*/plan.jsonl")
-    known = {path.parent.name[-8:]: path.parent for path in outputs.glob("causal_lm/*/status.json")}
+    known = {}
+    for path in outputs.glob("causal_lm/*/status.json"):
+        if _is_done(path):
+            known[path.parent.name[-8:]] = path.parent
+        else:  # the kill came in its middle
+            shutil.rmtree(path.parent)
     jobs = [json.loads(line) for line in plan.open(encoding="utf-8")][:count]
     template = known[jobs[0]["id"]]
     for number, job in enumerate(jobs):
