@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ from runner.running import Run, many
 from runner.types import Reached
 
 SYNC_S = 0.5  # seconds between syncs of predictions.jsonl to the disk
-LOOKS = 8  # parts of the rows after each of which it is told what the run has come to
+LOOKS = (1 / 32, 1 / 16, *(at / 8 for at in range(1, 8)))  # shares of the rows at which it is told what they came to
 
 
 def answer(this: Run, model: Any) -> None:
@@ -23,6 +24,7 @@ def answer(this: Run, model: Any) -> None:
     if kept:
         this.say(f"{len(kept):,} of {many(split.count, 'row')} kept from before")
     done, waiting, synced = len(kept), [], time.monotonic()
+    looks = [math.ceil(share * split.count) for share in LOOKS]
     start = time.perf_counter()
     predictor = Predictor(model, this.way, this.config, this.say, lambda: show())
 
@@ -40,12 +42,12 @@ def answer(this: Run, model: Any) -> None:
                 observer.answer(answered.row, answered.prediction)
             waiting += [as_record(answered) for answered in batch]
             before, done = done, done + len(batch)
-            looks = not this.trains and done * LOOKS // split.count > before * LOOKS // split.count
-            if time.monotonic() - synced > SYNC_S or this.stop or looks:
+            look = None if this.trains else max((one for one in looks if before < one <= done), default=None)
+            if time.monotonic() - synced > SYNC_S or this.stop or look:
                 record.predictions.append(waiting)
                 waiting, synced = [], time.monotonic()
-            if looks and done < split.count:
-                observer.reached(done, lambda: _so_far(this))
+            if look and done < split.count:
+                observer.reached(look, lambda: _so_far(this))
             show()
             if this.stop and done < split.count:
                 raise _stopped(this, done)

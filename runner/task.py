@@ -34,6 +34,11 @@ class Way:
         """What each number is of the scores of a row; see Metric."""
         return {name: part for one in self.metrics.values() for name, part in getattr(one, "parts", {}).items()}
 
+    @property
+    def perfect(self) -> dict[str, float]:
+        """What a row has in a number that cannot have a better one; see Metric."""
+        return {name: best for one in self.metrics.values() for name, best in getattr(one, "perfect", {}).items()}
+
     @staticmethod
     def build(node: Mapping[str, Any], where: str) -> Way:
         """Instantiate the callables of a way; raises ConfigError with every problem at once."""

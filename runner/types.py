@@ -144,7 +144,8 @@ class Metric(Protocol):
     """Per-example scores, and their summary with an interval.
 
     A metric may have `parts`, by which two runs are compared row by row: for a number the score whose mean over the
-    rows it is, or two scores whose sums it is the ratio of; or the exponential of that.
+    rows it is, or two scores whose sums it is the ratio of; or the exponential of that. For a number that is a mean
+    over rows it may have `perfect`: what a row has that cannot be better.
     """
 
     def numbers(self) -> Mapping[str, bool]:

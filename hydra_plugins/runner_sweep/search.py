@@ -17,7 +17,7 @@ class SearchSweeperConf:
     metric: Any = None  # the number to make best, or several; null: the first of the task
     sampler: str = "tpe"  # tpe | gp | cmaes | random | qmc | grid | nsga2
     pruner: str | None = None  # median | hyperband | halving | wilcoxon
-    startup: int = 5  # points before the sampler learns and the pruner prunes
+    startup: int = 5  # points before the sampler learns, and the median is one
     constraints: list[str] = field(default_factory=list)  # conditions on numbers, e.g. [seconds<=10]
     storage: str | None = None  # null: SQLite in the sweep's directory; journal; or a URL without a password
     budget_s: float | None = None  # seconds

@@ -21,6 +21,7 @@ class Choice:
     """The gold label is the text of a choice, its number from 0, or its letter from A."""
 
     parts: ClassVar[Mapping[str, Any]] = {"accuracy": "correct", "log_loss": "nll"}
+    perfect: ClassVar[Mapping[str, float]] = {"accuracy": 1.0, "log_loss": 0.0}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

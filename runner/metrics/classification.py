@@ -29,6 +29,7 @@ class Classification:
     """
 
     parts: ClassVar[Mapping[str, Any]] = {"accuracy": "correct", "log_loss": "nll"}
+    perfect: ClassVar[Mapping[str, float]] = {"accuracy": 1.0, "log_loss": 0.0}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

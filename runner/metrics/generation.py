@@ -110,6 +110,7 @@ class Rouge:
     """Means of F-measures, 0 to 1, each of the best reference; without a stemmer. See `runner.metrics.rouge`."""
 
     parts: ClassVar[Mapping[str, Any]] = {name: name for name in ("rouge1", "rouge2", "rougeL", "rougeLsum")}
+    perfect: ClassVar[Mapping[str, float]] = dict.fromkeys(parts, 1.0)
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""
@@ -136,6 +137,7 @@ class ExactMatch:
     """Whether a text is one of the references, whatever its spaces."""
 
     parts: ClassVar[Mapping[str, Any]] = {"exact_match": "exact_match"}
+    perfect: ClassVar[Mapping[str, float]] = {"exact_match": 1.0}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

@@ -34,6 +34,7 @@ class Squad:
     characters: bool = False
 
     parts: ClassVar[Mapping[str, Any]] = {"exact_match": "exact_match", "f1": "f1"}
+    perfect: ClassVar[Mapping[str, float]] = {"exact_match": 1.0, "f1": 1.0}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric; the last three only where there are questions without an answer."""

@@ -21,6 +21,7 @@ class WellFormed:
     """
 
     parts: ClassVar[Mapping[str, Any]] = {"well_formed": "well_formed"}
+    perfect: ClassVar[Mapping[str, float]] = {"well_formed": 1.0}
 
     def numbers(self) -> Mapping[str, bool]:
         """See Metric."""

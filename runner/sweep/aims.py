@@ -24,8 +24,8 @@ class SearchConfig:
         n_trials: points in all, those of earlier attempts too.
         metric: the number to make best, or several of them; null: the first of the task.
         sampler: tpe | gp | cmaes | random | qmc | grid | nsga2.
-        pruner: median | hyperband | halving | wilcoxon (over examples); null: every job is done to its end.
-        startup: points drawn at random before the sampler learns, and that are done to their end.
+        pruner: median | hyperband | halving | wilcoxon (over examples, see Best); null: every job is done to its end.
+        startup: points drawn at random before the sampler learns; with median they are done to their end.
         constraints: conditions on numbers, e.g. "perplexity<=80", that a point has to meet.
         storage: null: SQLite in the sweep's directory; journal: a file there, for shared file systems; else a URL.
         budget_s: seconds, those of earlier attempts too, after which no point is begun and those under way are stopped.

@@ -86,18 +86,19 @@ class Search:
         return bool(trial.should_prune())
 
     def _loses(self, job: Job, rows: Mapping[int, float]) -> bool:
-        """Whether it is worse than the best run on the rows that both have answered, once some have been done."""
+        """Whether it is worse than the best run on the rows that both have answered."""
         from optuna.trial import TrialState
 
         done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        here = [trial for trial in done if self._ours(trial)]
-        if not here or len(done) < self.options.startup:
+        here = [trial for trial in done if self._ours(trial)]  # others' rows lie elsewhere
+        if not here:
             return False
         (goal,) = self.goals
         sign = 1 if goal.larger else -1
         best = max(here, key=lambda trial: sign * trial.values[0])
-        part = way_of(thawed(job.config)).parts.get(goal.name)
-        return self.best.beats(Path(best.user_attrs["directory"]), part, rows, sign)
+        way = way_of(thawed(job.config))
+        part, perfect = way.parts.get(goal.name), way.perfect.get(goal.name)
+        return self.best.beats(Path(best.user_attrs["directory"]), part, rows, sign, perfect)
 
     def _told(self, job: Job, outcome: Outcome) -> bool:
         """Whether the trial is one more that is complete."""

@@ -83,16 +83,53 @@ def lines(folder, values):
 @pytest.mark.parametrize(
     ("other", "larger", "worse"),
     [
-        # 8 rows lower by 1 to 8: the rank sum of the positive ones is 0, z = (0 - 18) / sqrt(51) = -2.52, p = 0.006
+        # 8 rows lower by 1 to 8: one of the 2**8 ways to give them signs, p = 0.004
         ([10 - at for at in range(1, 9)], 1, True),
         ([10 - at for at in range(1, 9)], -1, False),
         ([10 + at for at in range(1, 9)], -1, True),
-        # two of three lower: z = (3 - 3) / sqrt(3.5) = 0
+        # two of three lower: the one that is higher has the rank 3 of 6
         ([9, 8, 13], 1, False),
         ([10] * 8, 1, False),
+        ([10, 10, 10, 9, 9, 9, 9], 1, False),  # of unequal ones all four are lower: 1 / 16
+        ([10, 10, 9, 9, 9, 9, 9], 1, True),  # all five: 1 / 32
+        ([9.9] * 70 + [10.2] * 10, 1, True),  # z = (10 * 75.5 - 1620) / 190.5
+        ([9.9] * 40 + [10.1] * 40, 1, False),
     ],
 )  # fmt: skip
 def test_rows_are_compared_by_their_signed_ranks(tmp_path, other, larger, worse):
-    best = lines(tmp_path / "best", [10] * 8)
+    best = lines(tmp_path / "best", [10] * 80)
     assert Best().beats(best, "right", dict(enumerate(other)), larger) is worse
     assert not Best().beats(best, "right", {99: 0.0}, 1)  # no row that both have
+
+
+@pytest.mark.parametrize(
+    ("best", "rows", "worse"),
+    [
+        ([1, 1, 1, 1], {2: 1}, True),  # nothing is better than what is perfect
+        ([1, 0, 1, 1], {0: 1}, False),  # row 1 is still to come
+        ([1, 0, 1, 1], {0: 0}, True),  # it makes up for row 0 at best
+        ([1, 0, 0, 1], {0: 0}, False),
+        ([1, 0, 0, 1], {0: 0, 1: 0}, True),
+        ([1, 0.5, 0.5, 1], {0: 0.5}, False),
+        ([1, 0.5, 0.5, 1], {3: 0}, True),
+        ([1, 0, 1, 1], {9: 0}, False),  # no row that both have
+    ],
+)  # fmt: skip
+def test_a_run_that_can_come_to_no_more_than_the_best_is_given_up(tmp_path, best, rows, worse):
+    directory = lines(tmp_path / "best", best)
+    assert Best().beats(directory, "right", rows, 1, perfect=1.0) is worse
+    assert Best().beats(directory, "right", rows, 1) is False
+    costs = lines(tmp_path / "costs", [1 - value for value in best])
+    assert Best().beats(costs, "right", {row: 1 - value for row, value in rows.items()}, -1, perfect=0.0) is worse
+
+
+def test_a_perfect_run_leaves_the_others_little_to_do(cli, tmp_path):
+    (tmp_path / "rows.txt").write_text("春江潮水连海平，\n" * 480)
+    ended = cli(
+        "-m", "checkpoint=poem_gpt2", "data=files", f"data.path={tmp_path / 'rows.txt'}", "decode=greedy",
+        "engine.threads=1", "seed=tag(int,interval(0,1000))", "hydra/sweeper=search", "hydra.sweeper.n_trials=3",
+        "hydra.sweeper.pruner=wilcoxon", "hydra.sweeper.metric=well_formed", "hydra.launcher.n_jobs=1",
+    )  # fmt: skip
+    assert ended.code == 0, ended.out + ended.err
+    assert [trial.state.name for trial in study(cli.home).trials] == ["COMPLETE", "PRUNED", "PRUNED"]
+    assert study(cli.home).best_value == 1.0
