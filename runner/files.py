@@ -7,11 +7,14 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
+SETTLED_S = 2.0  # seconds after which a further write cannot have the same time as the last one
 # what torch (inline_container.cc) and safetensors say instead; os error 27 and 28 are EFBIG and ENOSPC
 DISK_IS_FULL = ("PytorchStreamWriter failed writing file", "unexpected pos", "os error 27", "os error 28")
 
@@ -79,6 +82,19 @@ def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_input(path: Path) -> str:
+    """The same of a file that this process does not write: read once as long as nobody touches it."""
+    stat = path.stat()
+    if time.time() - max(stat.st_mtime, stat.st_ctime) < SETTLED_S:
+        return sha256(path)
+    return _settled(path.absolute(), (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))
+
+
+@lru_cache(maxsize=4096)
+def _settled(path: Path, stamp: tuple[int, ...]) -> str:
+    return sha256(path)
 
 
 def measures(path: Path) -> dict[str, Any]:

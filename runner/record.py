@@ -295,8 +295,13 @@ def _process() -> dict[str, Any]:
 
 
 def _yaml(values: Any) -> str:
+    """As OmegaConf writes it; by libyaml, a third of the time, where that is there and escapes no character."""
     import yaml
-    from omegaconf._utils import get_omega_conf_dumper
+    from omegaconf._utils import OmegaConfDumper
 
-    text: str = yaml.dump(values, Dumper=get_omega_conf_dumper(), allow_unicode=True, sort_keys=False)
+    class Dumper(yaml.SafeDumper if max(repr(values)) > "\uffff" else getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        pass
+
+    Dumper.add_representer(str, OmegaConfDumper.str_representer)
+    text: str = yaml.dump(values, Dumper=Dumper, allow_unicode=True, sort_keys=False)
     return text

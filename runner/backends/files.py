@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import CheckpointError
-from runner.files import sha256
+from runner.files import sha256_of_input
 
 CONFIG = ("config.json", "generation_config.json")
 VOCABULARY = (  # any of them can hold a tokenizer's vocabulary
@@ -91,7 +91,7 @@ def _digest(path: Path) -> str:
     if path.is_symlink() and target.parent.name == "blobs" and BLOB.fullmatch(target.name):
         return target.name
     with _told(path):
-        return sha256(path)
+        return sha256_of_input(path)
 
 
 @contextmanager

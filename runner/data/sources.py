@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from runner.data.read import Format, Item, format_of
 from runner.errors import DataError
-from runner.files import sha256
+from runner.files import sha256_of_input
 
 
 class Source(Protocol):
@@ -109,6 +109,6 @@ def _format(path: Path) -> Format:
 
 def _sha256(path: Path) -> str:
     try:
-        return sha256(path)
+        return sha256_of_input(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
