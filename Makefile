@@ -8,7 +8,7 @@ check:
 	$(PYTHON) -m mypy
 
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n 2
 
 bench:
 	$(PYTHON) -m bench
