@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results.md"
+POLL_S = 0.02  # seconds between two looks at a process
 PR_SET_CHILD_SUBREAPER = 36  # prctl(2)
 
 
@@ -63,14 +64,25 @@ def spent(command: Sequence[str], log: Path | None = None, **options: object) ->
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with Path(log or os.devnull).open("a") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]
-        _, status, usage = os.wait4(process.pid, 0)
+        peak, status = 0.0, None
+        while status is None:
+            peak = max(peak, _peak_mb(process.pid))
+            ended, found = os.waitpid(process.pid, os.WNOHANG)
+            status = found if ended else None
+            time.sleep(POLL_S)
     wall, process.returncode = time.perf_counter() - start, os.waitstatus_to_exitcode(status)
     with suppress(ChildProcessError):
         while True:
             os.wait()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Spent(cpu, wall, process.returncode, usage.ru_maxrss / 1024)
+    return Spent(cpu, wall, process.returncode, peak)
+
+
+def _peak_mb(pid: int) -> float:
+    """Most resident memory so far, MiB; what wait4 tells counts the process that it was forked from, too."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0  # it has just ended
 
 
 def in_turn(ways: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
