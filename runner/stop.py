@@ -24,8 +24,8 @@ class Stop:
 
     @property
     def overdue(self) -> bool:
-        """Whether a stop was asked for so long ago that what is under way is given up."""
-        return bool(self) and time.monotonic() - self.asked > GRACE_S
+        """Whether what is under way is not waited for any longer; what a search has given up, not at all."""
+        return bool(self) and (self.signal == GIVE_UP or time.monotonic() - self.asked > GRACE_S)
 
     def __bool__(self) -> bool:
         return self.signal is not None

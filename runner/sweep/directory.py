@@ -90,6 +90,8 @@ def begin(
     Raises:
         RecordError: the directory holds another sweep, or was planned in another working directory.
     """
+    for left in directory.glob(".*.*"):  # what an attempt that was killed had not quite written
+        left.unlink(missing_ok=True)
     path = directory / FILE
     known = read_json(path)
     known = known if isinstance(known, dict) else {}

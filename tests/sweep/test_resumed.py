@@ -232,9 +232,10 @@ def test_a_torn_plan_is_cut_to_whole_lines(cli, common):
     (plan,) = cli.home.glob("outputs/sweeps/*/plan.jsonl")
     lines = plan.read_text().splitlines(keepends=True)
     plan.write_text("".join(lines[:2]) + lines[2][:40])
+    (half := plan.with_name(".sweep.parquet.x1y2z3")).write_text("PAR1")  # as a kill leaves it
     assert cli(f"sweep.show={plan.parent.relative_to(cli.home)}").code == 0
     assert cli(*arguments).code == 0
-    assert plan.read_text().splitlines(keepends=True) == lines
+    assert plan.read_text().splitlines(keepends=True) == lines and not half.exists()
     plan.write_text("nonsense\n" + "".join(lines))
     ended = cli(*arguments)
     assert ended.code == 2 and "plan.jsonl is damaged at line 1" in ended.err
