@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import Any
 
 from runner.answered import as_record
 from runner.errors import RunnerError, Stopped
-from runner.predict import Predictor, summarise
+from runner.predict import Batch, Predictor, summarise
 from runner.running import Run, many
-from runner.types import Reached
+from runner.types import Reached, Row
 
 SYNC_S = 0.5  # seconds between syncs of predictions.jsonl to the disk
+EARLY, FEWEST = 3, 8  # looks before which no further row is begun, where they see so many rows
 LOOKS = (1 / 32, 1 / 16, *(at / 8 for at in range(1, 8)))  # shares of the rows at which it is told what they came to
 
 
@@ -24,7 +26,7 @@ def answer(this: Run, model: Any) -> None:
     if kept:
         this.say(f"{len(kept):,} of {many(split.count, 'row')} kept from before")
     done, waiting, synced = len(kept), [], time.monotonic()
-    looks = [math.ceil(share * split.count) for share in LOOKS]
+    looks = sorted({math.ceil(share * split.count) for share in LOOKS})
     start = time.perf_counter()
     predictor = Predictor(model, this.way, this.config, this.say, lambda: show())
 
@@ -37,7 +39,8 @@ def answer(this: Run, model: Any) -> None:
         if this.stop:  # while the checkpoint was loaded
             raise _stopped(this, done)
         show()
-        for batch in predictor.answers(split, kept):
+        early = [look for look in looks[:EARLY] if observer.follows and this.way.generates and look >= FEWEST]
+        for batch in _answers(predictor, split, kept, early):
             for answered in batch if this.config.answers else ():
                 observer.answer(answered.row, answered.prediction)
             waiting += [as_record(answered) for answered in batch]
@@ -57,6 +60,14 @@ def answer(this: Run, model: Any) -> None:
     record.predictions.append(waiting)
     record.predictions.order()
     _tell_counts(this, predictor.counts, time.perf_counter() - start)
+
+
+def _answers(predictor: Predictor, rows: Iterable[Row], kept: Container[int], stops: Sequence[int]) -> Iterator[Batch]:
+    """Batches of answered rows; at each of the stops, numbers of rows, those before it are answered first."""
+    left = iter(rows)
+    for before, stop in pairwise((0, *stops)):
+        yield from predictor.answers(islice(left, stop - before), kept)
+    yield from predictor.answers(left, kept)
 
 
 def _so_far(this: Run) -> Reached:

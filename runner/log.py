@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runner.record import Record
-from runner.types import Observer, Reached, Row
+from runner.types import Following, Observer, Reached, Row
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,12 @@ class Logged:
         """Tell it."""
         self.observer.progress(name, done, total, note, under_way)
 
+    @property
+    def follows(self) -> bool:
+        """See Following."""
+        return isinstance(self.observer, Following) and self.observer.follows
+
     def reached(self, step: int, find: Callable[[], Reached]) -> None:
         """Tell it, if it wants to know."""
-        wants = getattr(self.observer, "reached", None)
-        if wants is not None:
-            wants(step, find)
+        if isinstance(self.observer, Following) and self.observer.follows:
+            self.observer.reached(step, find)

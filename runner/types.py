@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -191,8 +191,13 @@ class Observer(Protocol):
         """
 
 
+@runtime_checkable
 class Following(Observer, Protocol):
     """An observer that also wants to know what a run comes to while it works."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether it wants to now, and may then give the run up."""
 
     def reached(self, step: int, find: Callable[[], Reached]) -> None:
         """What a run has come to so far.

@@ -169,12 +169,17 @@ class Telling:
             self.last = now
             _send(self.pipe, ("progress", name, done, total, note))
 
+    @property
+    def follows(self) -> bool:
+        """See Following."""
+        return self.metric is not None
+
     def reached(self, step: int, find: Callable[[], Reached]) -> None:
         """The number so far, and what each row has in it."""
-        if self.metric is not None:
-            numbers, scores = find()
-            rows = by_row(scores, self.parts.get(self.metric)) or {}
-            _send(self.pipe, ("reached", {"step": step, "numbers": dict(numbers), "rows": rows}))
+        assert self.metric is not None
+        numbers, scores = find()
+        rows = by_row(scores, self.parts.get(self.metric)) or {}
+        _send(self.pipe, ("reached", {"step": step, "numbers": dict(numbers), "rows": rows}))
 
 
 class Alone:
