@@ -66,7 +66,7 @@ def spent(command: Sequence[str], log: Path | None = None, **options: object) ->
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]
         peak, status = 0.0, None
         while status is None:
-            peak = max(peak, _peak_mb(process.pid))
+            peak = max(peak, peak_mb(process.pid))
             ended, found = os.waitpid(process.pid, os.WNOHANG)
             status = found if ended else None
             time.sleep(POLL_S)
@@ -79,7 +79,7 @@ def spent(command: Sequence[str], log: Path | None = None, **options: object) ->
     return Spent(cpu, wall, process.returncode, peak)
 
 
-def _peak_mb(pid: int) -> float:
+def peak_mb(pid: int) -> float:
     """Most resident memory so far, MiB; what wait4 tells counts the process that it was forked from, too."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     return int(found[1]) / 1024 if found else 0.0  # it has just ended
