@@ -40,7 +40,7 @@ def entries(jobs: Iterable[Job], runs: Runs) -> Iterator[Entry]:
         if job.error:
             yield Entry(job, "failed", error=job.error)
             continue
-        directory = runs.directory(job)
+        directory = runs.listed(job)
         status = read_json(directory / "status.json") if directory else None
         if directory is None or not isinstance(status, dict):
             yield Entry(job, "new", directory)

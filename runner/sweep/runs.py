@@ -32,19 +32,27 @@ class Runs:
     prunes: bool = False
     seen: set[str] = field(default_factory=set)
     redone: set[int] = field(default_factory=set)
-    _folders: dict[Path, dict[str, Path]] = field(default_factory=dict)
+    _names: dict[Path, dict[str, str]] = field(default_factory=dict)  # of the directories in a folder, by fingerprint
 
     def directory(self, job: Job) -> Path | None:
         """Where the run of a job is, if it has been begun."""
+        found = self.listed(job)
+        if found is None:
+            self._names[_folder(job)] |= _by_id(_folder(job))
+            found = self.listed(job)
+        return found
+
+    def listed(self, job: Job) -> Path | None:
+        """The same as the folder was listed first; what has come since belongs to a job that runs now."""
         folder = _folder(job)
-        known = self._folders.setdefault(folder, {})
-        if job.id not in known:
-            known.update(_by_id(folder))
-        return known.get(job.id)
+        if folder not in self._names:
+            self._names[folder] = _by_id(folder)
+        name = self._names[folder].get(job.id)
+        return None if name is None else folder / name
 
     def known(self, job: Job) -> Outcome | None:
         """How a job ended that is not run again; None for one that is to be run."""
-        directory = self._before(job)
+        directory = self.listed(job)
         if directory is None:
             return None
         status = read_json(directory / "status.json")
@@ -82,13 +90,6 @@ class Runs:
         if status.get("state") != "done" and status.get("pid") in (pid, None):
             write_json(path, status | {"state": "failed", "ended": now(), "error": error})
 
-    def _before(self, job: Job) -> Path | None:
-        """The directory as it was listed; one that has come since belongs to a job that runs now."""
-        folder = _folder(job)
-        if folder not in self._folders:
-            self._folders[folder] = _by_id(folder)
-        return self._folders[folder].get(job.id)
-
     def _stays(self, status: Mapping[str, Any]) -> bool:
         return self.options.done == "skip" or str(status.get("ended", "")) > self.since  # whole seconds
 
@@ -105,9 +106,9 @@ def _folder(job: Job) -> Path:
     return Path(job.config["output_dir"]) / (safe(job.config["task"]["name"]) or "task")
 
 
-def _by_id(folder: Path) -> dict[str, Path]:
+def _by_id(folder: Path) -> dict[str, str]:
     try:
         with os.scandir(folder) as entries:
-            return {entry.name.rpartition("-")[2]: Path(entry.path) for entry in entries}
+            return {entry.name.rpartition("-")[2]: entry.name for entry in entries}
     except FileNotFoundError:
         return {}
