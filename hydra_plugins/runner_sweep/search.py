@@ -18,6 +18,7 @@ class SearchSweeperConf:
     sampler: str = "tpe"  # tpe | gp | cmaes | random | qmc | grid | nsga2
     pruner: str | None = None  # median | hyperband | halving | wilcoxon
     startup: int = 5  # points before the sampler learns, and the median is one
+    warmup_steps: int = 0  # steps, or rows, before which nothing is given up
     constraints: list[str] = field(default_factory=list)  # conditions on numbers, e.g. [seconds<=10]
     storage: str | None = None  # null: SQLite in the sweep's directory; journal; or a URL without a password
     budget_s: float | None = None  # seconds

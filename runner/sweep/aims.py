@@ -26,6 +26,7 @@ class SearchConfig:
         sampler: tpe | gp | cmaes | random | qmc | grid | nsga2.
         pruner: median | hyperband | halving | wilcoxon (over examples, see Best); null: every job is done to its end.
         startup: points drawn at random before the sampler learns; with median they are done to their end.
+        warmup_steps: steps of a training, rows of a run without one, before which nothing is given up.
         constraints: conditions on numbers, e.g. "perplexity<=80", that a point has to meet.
         storage: null: SQLite in the sweep's directory; journal: a file there, for shared file systems; else a URL.
         budget_s: seconds, those of earlier attempts too, after which no point is begun and those under way are stopped.
@@ -37,6 +38,7 @@ class SearchConfig:
     sampler: str = "tpe"
     pruner: str | None = None
     startup: int = 5
+    warmup_steps: int = 0
     constraints: list[str] = field(default_factory=list)
     storage: str | None = None
     budget_s: float | None = None
@@ -74,11 +76,12 @@ def problems(options: SearchConfig, numbers: Mapping[str, bool]) -> list[str]:
     for law, holds in (
         ("n_trials >= 1", options.n_trials >= 1),
         ("startup >= 1", options.startup >= 1),
+        ("warmup_steps >= 0", options.warmup_steps >= 0),
         ("budget_s > 0", options.budget_s is None or options.budget_s > 0),
         ("0 <= seed < 2**32", 0 <= options.seed < 2**32),
     ):
         if not holds:
-            name = next(word for word in ("n_trials", "startup", "budget_s", "seed") if word in law)
+            name = next(word for word in ("n_trials", "startup", "warmup_steps", "budget_s", "seed") if word in law)
             found.append(f"hydra.sweeper.{name}  {law} must hold, but got {getattr(options, name)}")
     for text in options.constraints:
         name = (_condition(text) or ("",))[0]

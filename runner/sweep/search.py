@@ -81,6 +81,8 @@ class Search:
     def _is_worse(self, job: Job, report: Mapping[str, Any]) -> bool:
         trial = self._trial(job)
         trial.report(report["numbers"][self.goals[0].name], report["step"])
+        if report["step"] < self.options.warmup_steps:
+            return False
         if self.options.pruner == "wilcoxon":
             return self._loses(job, {int(row): value for row, value in report["rows"].items()})
         return bool(trial.should_prune())

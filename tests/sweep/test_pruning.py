@@ -133,3 +133,15 @@ def test_a_perfect_run_leaves_the_others_little_to_do(cli, tmp_path):
     assert ended.code == 0, ended.out + ended.err
     assert [trial.state.name for trial in study(cli.home).trials] == ["COMPLETE", "PRUNED", "PRUNED"]
     assert study(cli.home).best_value == 1.0
+
+
+def test_nothing_is_given_up_before_its_warm_up(cli, unlike):
+    ended = cli(
+        "-m", *unlike, "mode=evaluate", "engine.threads=1", "engine.batch_tokens=512", "data.window_rows=100",
+        "seed=tag(int,interval(0,1000))", "hydra/sweeper=search", "hydra.sweeper.sampler=random",
+        "hydra.sweeper.n_trials=7", "hydra.sweeper.startup=2", "hydra.sweeper.pruner=wilcoxon",
+        "hydra.sweeper.warmup_steps=700", "hydra.sweeper.metric=loss", "hydra.launcher.n_jobs=1",
+    )  # fmt: skip
+    assert ended.code == 0, ended.out + ended.err
+    pruned = [trial for trial in study(cli.home).trials if trial.state.name == "PRUNED"]
+    assert pruned and all(max(trial.intermediate_values) >= 700 for trial in pruned)  # of 1200 rows
