@@ -148,7 +148,8 @@ def run(rounds: int, quick: bool) -> None:
         "A search a seed, the same points at first. Best value with its 95 % interval; CPU seconds of all processes, "
         "with their start; the share is the median over seeds. Met: no best lies below the unpruned one's interval.",
         f"MiniLM: all weights, 24 steps over {TAUGHT} sentences, validated on {WATCHED} others every 3 steps, none "
-        f"given up before the 9th; the best is by the last weights on {SCORED} more. Drawn: learning rate, batch, warm-up.",
+        f"given up before the 9th; the best is by the last weights on {SCORED} more. "
+        "Drawn: learning rate, batch, warm-up.",
         f"poem_gpt2: {PROMPTS} first half-lines of test poems; drawn: temperature, top_p, top_k, repetition penalty.",
     ]
     write("Searches that give up", rows, len(seeds), 1, notes)
