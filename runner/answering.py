@@ -26,7 +26,7 @@ def answer(this: Run, model: Any) -> None:
     if kept:
         this.say(f"{len(kept):,} of {many(split.count, 'row')} kept from before")
     done, waiting, synced = len(kept), [], time.monotonic()
-    looks = sorted({math.ceil(share * split.count) for share in LOOKS})
+    looks = sorted({math.ceil(share * split.count) for share in LOOKS}) if observer.follows and not this.trains else []
     start = time.perf_counter()
     predictor = Predictor(model, this.way, this.config, this.say, lambda: show())
 
@@ -39,13 +39,13 @@ def answer(this: Run, model: Any) -> None:
         if this.stop:  # while the checkpoint was loaded
             raise _stopped(this, done)
         show()
-        early = [look for look in looks[:EARLY] if observer.follows and this.way.generates and look >= FEWEST]
+        early = [look for look in looks[:EARLY] if this.way.generates and look >= FEWEST]
         for batch in _answers(predictor, split, kept, early):
             for answered in batch if this.config.answers else ():
                 observer.answer(answered.row, answered.prediction)
             waiting += [as_record(answered) for answered in batch]
             before, done = done, done + len(batch)
-            look = None if this.trains else max((one for one in looks if before < one <= done), default=None)
+            look = max((one for one in looks if before < one <= done), default=None)
             if time.monotonic() - synced > SYNC_S or this.stop or look:
                 record.predictions.append(waiting)
                 waiting, synced = [], time.monotonic()

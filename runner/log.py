@@ -35,6 +35,6 @@ class Logged:
         return isinstance(self.observer, Following) and self.observer.follows
 
     def reached(self, step: int, find: Callable[[], Reached]) -> None:
-        """Tell it, if it wants to know."""
-        if isinstance(self.observer, Following) and self.observer.follows:
-            self.observer.reached(step, find)
+        """Tell it."""
+        assert isinstance(self.observer, Following)
+        self.observer.reached(step, find)

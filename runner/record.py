@@ -295,13 +295,13 @@ def _process() -> dict[str, Any]:
 
 
 def _yaml(values: Any) -> str:
-    """As OmegaConf writes it; by libyaml, a third of the time, where that is there and escapes no character."""
+    """As OmegaConf writes it; by libyaml, in a third of the time, where that is there and escapes no character."""
     import yaml
     from omegaconf._utils import OmegaConfDumper
 
-    class Dumper(yaml.SafeDumper if max(repr(values)) > "\uffff" else getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-        pass
-
-    Dumper.add_representer(str, OmegaConfDumper.str_representer)
-    text: str = yaml.dump(values, Dumper=Dumper, allow_unicode=True, sort_keys=False)
+    escapes = max(repr(values)) > "\uffff"  # emoji
+    kind = yaml.SafeDumper if escapes else getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    dumper: Any = type("Dumper", (kind,), {})
+    dumper.add_representer(str, OmegaConfDumper.str_representer)
+    text: str = yaml.dump(values, Dumper=dumper, allow_unicode=True, sort_keys=False)
     return text

@@ -200,7 +200,7 @@ class Following(Observer, Protocol):
         """Whether it wants to now, and may then give the run up."""
 
     def reached(self, step: int, find: Callable[[], Reached]) -> None:
-        """What a run has come to so far.
+        """What a run has come to so far; told to those alone who follow.
 
         Args:
             step: optimizer steps, or rows of a run that trains nothing.

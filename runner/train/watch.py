@@ -65,7 +65,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Stop after `patience` evaluations without a better metric; counted from the history, so that it resumes."""
         found = {name.removeprefix("eval_"): value for name, value in metrics.items() if isinstance(value, float)}
-        self.observer.reached(state.global_step, lambda: (found, {}))
+        if self.observer.follows:
+            self.observer.reached(state.global_step, lambda: (found, {}))
         values = [entry[f"eval_{self.metric}"] for entry in state.log_history if f"eval_{self.metric}" in entry]
         best = max(values) if self.larger else min(values)
         since = len(values) - 1 - values.index(best)

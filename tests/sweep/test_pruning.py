@@ -15,7 +15,7 @@ LINE = "春山水月花江天人日夜云雨雪白青红一二三千万里空明
 
 @pytest.fixture
 def unlike(tiny, tmp_path):
-    """Two checkpoints, the second much worse; a file of rows that keep either busy for a while."""
+    """A search among two checkpoints, the second much worse, on rows that keep either busy for a while."""
     import torch
     from transformers import GPT2LMHeadModel
 
@@ -29,7 +29,12 @@ def unlike(tiny, tmp_path):
             (worse / path.name).write_bytes(path.read_bytes())
     rows = tmp_path / "rows.txt"
     rows.write_text(LINE * 1200)
-    return [f"checkpoint.name_or_path={tiny},{worse}", "data=files", f"data.path={rows}"]
+    return [
+        "-m", f"checkpoint.name_or_path={tiny},{worse}", "data=files", f"data.path={rows}", "mode=evaluate",
+        "engine.threads=1", "engine.batch_tokens=512", "data.window_rows=100", "seed=tag(int,interval(0,1000))",
+        "hydra/sweeper=search", "hydra.sweeper.sampler=random", "hydra.sweeper.n_trials=7", "hydra.sweeper.startup=2",
+        "hydra.sweeper.metric=loss", "hydra.launcher.n_jobs=1",
+    ]  # fmt: skip
 
 
 def statuses(home):
@@ -38,12 +43,7 @@ def statuses(home):
 
 @pytest.mark.parametrize(("launcher", "pruner"), [("local", "median"), ("local", "wilcoxon"), ("joblib", "median")])
 def test_a_worse_checkpoint_is_given_up_among_its_rows(cli, unlike, launcher, pruner):
-    ended = cli(
-        "-m", *unlike, "mode=evaluate", "engine.threads=1", "engine.batch_tokens=512", "data.window_rows=100",
-        "seed=tag(int,interval(0,1000))", "hydra/sweeper=search", "hydra.sweeper.sampler=random",
-        "hydra.sweeper.n_trials=7", "hydra.sweeper.startup=2", f"hydra.sweeper.pruner={pruner}",
-        "hydra.sweeper.metric=loss", f"hydra/launcher={launcher}", "hydra.launcher.n_jobs=1",
-    )  # fmt: skip
+    ended = cli(*unlike, f"hydra.sweeper.pruner={pruner}", f"hydra/launcher={launcher}")
     assert ended.code == 0, ended.out + ended.err
     worse = {
         trial.number for trial in study(cli.home).trials if trial.params["checkpoint.name_or_path"].endswith("worse")
@@ -136,12 +136,7 @@ def test_a_perfect_run_leaves_the_others_little_to_do(cli, tmp_path):
 
 
 def test_nothing_is_given_up_before_its_warm_up(cli, unlike):
-    ended = cli(
-        "-m", *unlike, "mode=evaluate", "engine.threads=1", "engine.batch_tokens=512", "data.window_rows=100",
-        "seed=tag(int,interval(0,1000))", "hydra/sweeper=search", "hydra.sweeper.sampler=random",
-        "hydra.sweeper.n_trials=7", "hydra.sweeper.startup=2", "hydra.sweeper.pruner=wilcoxon",
-        "hydra.sweeper.warmup_steps=700", "hydra.sweeper.metric=loss", "hydra.launcher.n_jobs=1",
-    )  # fmt: skip
+    ended = cli(*unlike, "hydra.sweeper.pruner=wilcoxon", "hydra.sweeper.warmup_steps=700")
     assert ended.code == 0, ended.out + ended.err
     pruned = [trial for trial in study(cli.home).trials if trial.state.name == "PRUNED"]
     assert pruned and all(max(trial.intermediate_values) >= 700 for trial in pruned)  # of 1200 rows
