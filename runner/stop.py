@@ -25,14 +25,19 @@ class Stop:
     @property
     def overdue(self) -> bool:
         """Whether what is under way is not waited for any longer; what a search has given up, not at all."""
-        return bool(self) and (self.signal == GIVE_UP or time.monotonic() - self.asked > GRACE_S)
+        return bool(self) and (self.for_good or time.monotonic() - self.asked > GRACE_S)
+
+    @property
+    def for_good(self) -> bool:
+        """Whether a search gave the run up: nobody goes on with it."""
+        return self.signal == GIVE_UP
 
     def __bool__(self) -> bool:
         return self.signal is not None
 
     def error(self, where: str) -> Stopped:
         """What a run ends with that stops there."""
-        if self.signal == GIVE_UP:
+        if self.for_good:
             return Pruned(f"given up {where}")
         return Stopped(f"stopped {where}", self.interrupted)
 

@@ -40,16 +40,20 @@ def sampler(options: SearchConfig, space: Space, number: int) -> BaseSampler:
         return kinds[options.sampler]()
 
 
-def pruner(options: SearchConfig) -> BasePruner:
-    """What says that a run is not worth going on with."""
+def pruner(options: SearchConfig, first: int) -> BasePruner:
+    """What says by its number that a run is not worth going on with.
+
+    Args:
+        options: with a pruner that is not wilcoxon, which compares rows: see Best.
+        first: steps at the first look that may give a run up; halving and hyperband go on from there by powers. With
+            fewer, a run would pass several of their rungs at one look, and only the best one would stay.
+    """
     import optuna
 
     kinds: dict[str | None, Callable[[], BasePruner]] = {
-        None: optuna.pruners.NopPruner,
         "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=options.startup),
-        "hyperband": optuna.pruners.HyperbandPruner,
-        "halving": optuna.pruners.SuccessiveHalvingPruner,
-        "wilcoxon": optuna.pruners.NopPruner,  # by rows, which a study does not keep: see Best
+        "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=first),
+        "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=first),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

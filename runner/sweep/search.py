@@ -79,13 +79,14 @@ class Search:
             self._write_best()
 
     def _is_worse(self, job: Job, report: Mapping[str, Any]) -> bool:
-        trial = self._trial(job)
-        trial.report(report["numbers"][self.goals[0].name], report["step"])
+        self._trial(job).report(report["numbers"][self.goals[0].name], report["step"])
         if report["step"] < self.options.warmup_steps:
             return False
         if self.options.pruner == "wilcoxon":
             return self._loses(job, {int(row): value for row, value in report["rows"].items()})
-        return bool(trial.should_prune())
+        trial = self._frozen(job)
+        first = min(step for step in trial.intermediate_values if step >= self.options.warmup_steps)
+        return pruner(self.options, first).prune(self.study, trial)
 
     def _loses(self, job: Job, rows: Mapping[int, float]) -> bool:
         """Whether it is worse than the best run on the rows that both have answered."""
@@ -220,12 +221,12 @@ def opened(options: SearchConfig, goals: Sequence[Goal], space: Space, storage: 
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    how: dict[str, Any] = {"sampler": sampler(options, space, 0), "pruner": pruner(options)}
     backend = storage.open()
     with storage.telling(RecordError):
         study = optuna.create_study(
-            storage=backend, study_name=name, load_if_exists=True,
-            directions=["maximize" if goal.larger else "minimize" for goal in goals], **how,
+            storage=backend, study_name=name, load_if_exists=True, sampler=sampler(options, space, 0),
+            pruner=optuna.pruners.NopPruner(),  # draws look at it, and what gives up is made for each run
+            directions=["maximize" if goal.larger else "minimize" for goal in goals],
         )  # fmt: skip
         known = study.user_attrs.get("space")
         if known is None:

@@ -35,11 +35,12 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._show(state)
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Show progress; on request, save and stop."""
+        """Show progress; on request, stop, and save what somebody may go on with."""
         if not control.should_log:  # else on_log shows it with the new loss
             self._show(state)
         if self.stop:
-            control.should_save = control.should_training_stop = True
+            control.should_training_stop = True
+            control.should_save = not self.stop.for_good
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Seal what was saved."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 
+import optuna
 import pytest
 
+from runner.sweep.aims import SearchConfig
 from runner.sweep.pruning import Best
+from runner.sweep.samplers import pruner
 from tests.sweep.trials import study
 
 LINE = "春山水月花江天人日夜云雨雪白青红一二三千万里空明来去归长短高低远近上下东西南北\n"
@@ -71,6 +74,20 @@ def test_a_rate_that_teaches_nothing_is_given_up_between_its_steps(cli, tiny, tm
     useless = [trial.number for trial in study(cli.home).trials if trial.params["train.learning_rate"] == "1e-09"]
     assert {number for number in useless if number >= 2} <= {trial.number for trial in pruned}
     assert pruned and all(max(trial.intermediate_values) < 60 for trial in pruned)
+    assert not list(cli.home.glob("outputs/*/*/training/checkpoint-*"))  # nobody goes on with them
+
+
+@pytest.mark.parametrize(("value", "gone"), [(7.5, False), (6.5, True)])  # second or third of nine, two go on
+def test_at_one_look_halving_asks_for_a_quarter_not_for_a_quarter_of_a_quarter(value, gone):
+    """Nine runs that are looked at after 16 steps first; each of eight is worse than the one before it."""
+    study, told = optuna.create_study(direction="maximize"), pruner(SearchConfig(pruner="halving"), first=16)
+
+    def given_up(reached):
+        study.ask().report(reached, 16)
+        return told.prune(study, study.trials[-1])
+
+    assert [given_up(8.0 - number) for number in range(8)] == [False] + [True] * 7
+    assert given_up(value) is gone
 
 
 def lines(folder, values):
