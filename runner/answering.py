@@ -15,7 +15,8 @@ from runner.running import Run, many
 from runner.types import Reached, Row
 
 SYNC_S = 0.5  # seconds between syncs of predictions.jsonl to the disk
-EARLY, FEWEST = 3, 8  # looks before which no further row is begun, where they see so many rows
+FEWEST = 8  # rows at the first look
+EARLY = 3  # looks before which no further row is begun
 LOOKS = (1 / 32, 1 / 16, *(at / 8 for at in range(1, 8)))  # shares of the rows at which it is told what they came to
 
 
@@ -26,20 +27,20 @@ def answer(this: Run, model: Any) -> None:
     if kept:
         this.say(f"{len(kept):,} of {many(split.count, 'row')} kept from before")
     done, waiting, synced = len(kept), [], time.monotonic()
-    looks = sorted({math.ceil(share * split.count) for share in LOOKS}) if observer.follows and not this.trains else []
+    looks = _looks(split.count) if observer.follows and not this.trains else []
     start = time.perf_counter()
     predictor = Predictor(model, this.way, this.config, this.say, lambda: show())
 
     def show() -> None:
         observer.progress(_verb(this), done, split.count, _rate(predictor, start), predictor.under_way)
-        if this.stop.overdue:
+        if this.stop.overdue and done < split.count:
             raise _stopped(this, done)
 
     try:
         if this.stop:  # while the checkpoint was loaded
             raise _stopped(this, done)
         show()
-        early = [look for look in looks[:EARLY] if this.way.generates and look >= FEWEST]
+        early = looks[:EARLY] if this.way.generates and not this.config.rounds else []
         for batch in _answers(predictor, split, kept, early):
             for answered in batch if this.config.answers else ():
                 observer.answer(answered.row, answered.prediction)
@@ -59,7 +60,13 @@ def answer(this: Run, model: Any) -> None:
         raise
     record.predictions.append(waiting)
     record.predictions.order()
+    predictor.tell_unknown()
     _tell_counts(this, predictor.counts, time.perf_counter() - start)
+
+
+def _looks(rows: int) -> list[int]:
+    """Numbers of answered rows at which it is told what they came to."""
+    return sorted({look for share in LOOKS if (look := math.ceil(share * rows)) >= FEWEST})
 
 
 def _answers(predictor: Predictor, rows: Iterable[Row], kept: Container[int], stops: Sequence[int]) -> Iterator[Batch]:

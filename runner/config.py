@@ -157,6 +157,11 @@ class Config:
         return bool(way.get("generates", False))
 
     @property
+    def rounds(self) -> bool:
+        """Whether a generated text, too, depends on the rows that are decoded together."""
+        return self.engine.dtype != "float32" or self.engine.quantize is not None
+
+    @property
     def answers(self) -> bool:
         """Whether what is said of each row is an answer for people, and no step on the way to a number."""
         return self.generates or not self.evaluates

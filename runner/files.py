@@ -85,8 +85,9 @@ def sha256(path: Path) -> str:
 
 
 def sha256_of_input(path: Path) -> str:
-    """The same of a file that this process does not write: read once as long as nobody touches it."""
-    stat = path.stat()
+    """The same of a file that is read: once, as long as nobody touches it."""
+    with path.open("rb") as file:  # over a network, opening it asks for what it is now
+        stat = os.fstat(file.fileno())
     if time.time() - max(stat.st_mtime, stat.st_ctime) < SETTLED_S:
         return sha256(path)
     return _settled(path.absolute(), (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns))

@@ -36,9 +36,8 @@ def determining(config: Config) -> dict[str, Any]:
     weights that training leaves, follow the order of the sums; in a shorter dtype all results do.
     """
     values = plain(config) | {"mode": "evaluate" if config.evaluates else "predict"}
-    rounded = config.engine.dtype != "float32" or config.engine.quantize is not None
-    sums = config.trains or not config.generates or rounded
-    unseen = [*(() if sums else SUMS), *(() if rounded else HELD)]
+    sums = config.trains or not config.generates or config.rounds
+    unseen = [*(() if sums else SUMS), *(() if config.rounds else HELD)]
     for section, names in FREE.items():
         if names is None:
             del values[section]

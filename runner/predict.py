@@ -57,6 +57,9 @@ class Predictor:
                     # the whole window: in other batches the sums, and with them the last digits, would be others
                     for batch in self._forwarded(window):
                         yield [answered for answered in batch if answered.row["row"] not in kept]
+
+    def tell_unknown(self) -> None:
+        """How many rows hold unknown tokens, where not all of them have been named."""
         if self.counts["unknown_rows"] > SHOWN:
             self.say(f"{self.counts['unknown_rows']} rows in all hold tokens unknown to the tokenizer")
 

@@ -45,9 +45,10 @@ class Run:
         return self.config.trains
 
     def say(self, line: str) -> None:
-        """A line for the terminal and the manifest."""
-        self.notes.append(line)
-        self.observer.phase(line)
+        """A line for the terminal and the manifest, once."""
+        if line not in self.notes:
+            self.notes.append(line)
+            self.observer.phase(line)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -29,7 +29,7 @@ class Stop:
 
     @property
     def for_good(self) -> bool:
-        """Whether a search gave the run up: nobody goes on with it."""
+        """Whether a search gave the run up: what it was at is not kept to be gone on with."""
         return self.signal == GIVE_UP
 
     def __bool__(self) -> bool:
@@ -51,7 +51,8 @@ class Stop:
 def stop_on_signals(stop: Stop, say: Callable[[str], None]) -> Iterator[Stop]:
     """Own handlers for SIGINT and SIGTERM while the work runs, also where they were ignored (nohup, &).
 
-    SIGHUP, when a terminal is closed, is a request too, unless it is ignored (nohup).
+    SIGHUP, when a terminal is closed, is a request too, unless it is ignored (nohup); SIGUSR1 where it is ignored, as
+    workers do.
     Outside the main thread nothing can be handled and nothing is changed.
     """
 

@@ -84,6 +84,14 @@ class Task:
             return False
         return set(self.evaluate.encode.columns) <= {*self.teach.columns, *self.teach.optional}
 
+    def validates_by_loss_alone(self, metric: str) -> bool:
+        """Whether a training whose best weights are chosen by `metric` takes no other number in its middle.
+
+        It is so where answers are generated, which takes long, and where the rows that teach do not hold what is
+        evaluated.
+        """
+        return metric == "loss" and (self.evaluate.generates or not self.taught_rows_evaluate)
+
     @staticmethod
     def build(config: TaskConfig) -> Task:
         """The task that the configuration describes; raises ConfigError."""

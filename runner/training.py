@@ -97,5 +97,6 @@ def _until_stopped(this: Run, batches: Iterator[Any]) -> Iterator[Any]:
     """The batches of a validation; a long one does not hold up a stop."""
     for batch in batches:
         if this.stop.overdue:
-            raise this.stop.error("during a validation: it goes on from the last sealed checkpoint")
+            from_there = "" if this.stop.for_good else ": it goes on from the last sealed checkpoint"
+            raise this.stop.error(f"during a validation{from_there}")
         yield batch

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runner.config import Config
 from runner.errors import ConfigError, nearest
 from runner.sweep.board import COSTS
+from runner.sweep.plan import way_of
 from runner.sweep.samplers import CONSTRAINED, PRUNERS, SAMPLERS
+from runner.task import Task
 
 CONDITIONS: dict[str, Callable[[float, float], float]] = {  # to what Optuna calls feasible: at most 0
     "<=": lambda value, bound: value - bound,
@@ -25,7 +28,8 @@ class SearchConfig:
         metric: the number to make best, or several of them; null: the first of the task.
         sampler: tpe | gp | cmaes | random | qmc | grid | nsga2.
         pruner: median | hyperband | halving | wilcoxon (over examples, see Best); null: every job is done to its end.
-        startup: points drawn at random before the sampler learns; with median they are done to their end.
+        startup: points drawn at random before the sampler learns; with median, and with samplers that learn nothing
+            from what was given up (gp, cmaes, nsga2), so many are done to their end.
         warmup_steps: steps of a training, rows of a run without one, before which nothing is given up.
         constraints: conditions on numbers, e.g. "perplexity<=80", that a point has to meet.
         storage: null: SQLite in the sweep's directory; journal: a file there, for shared file systems; else a URL.
@@ -60,8 +64,14 @@ def asked(given: Mapping[str, Any]) -> SearchConfig:
     return SearchConfig(**{**given, "metric": names, "constraints": list(given["constraints"])})
 
 
-def problems(options: SearchConfig, numbers: Mapping[str, bool]) -> list[str]:
-    """What is wrong with the options of a search, a line each."""
+def problems(options: SearchConfig, numbers: Mapping[str, bool], first: Config) -> list[str]:
+    """What is wrong with the options of a search, a line each.
+
+    Args:
+        options: of hydra.sweeper.
+        numbers: of its jobs, and whether a larger one is better.
+        first: the configuration of one of them.
+    """
     found = []
     known = [*numbers, *COSTS]
     for name, one, all_ in (("sampler", options.sampler, SAMPLERS), ("pruner", options.pruner, (*PRUNERS, None))):
@@ -91,7 +101,22 @@ def problems(options: SearchConfig, numbers: Mapping[str, bool]) -> list[str]:
         found.append(f"hydra.sweeper.constraints  mean nothing to {options.sampler}: use {', '.join(CONSTRAINED)}")
     if options.pruner is not None and len(options.metric) > 1:
         found.append("hydra.sweeper.pruner  must be null: with several goals nothing is worse in the middle")
+    elif options.pruner is not None and not found:
+        goal = next(iter(options.metric or numbers), "")
+        found += [f"hydra.sweeper.pruner  {told}" for told in _why_not_in_the_middle(options.pruner, goal, first)]
     return found
+
+
+def _why_not_in_the_middle(pruner: str, goal: str, config: Config) -> Iterator[str]:
+    """Why a pruner could never give such a job up."""
+    if goal in COSTS:
+        yield f"must be null: {goal} is known at the end alone"
+    elif pruner == "wilcoxon" and config.trains:
+        yield "wilcoxon compares rows, and trainings report none: use median, hyperband or halving"
+    elif pruner == "wilcoxon" and goal not in way_of(config).parts:
+        yield f"wilcoxon compares rows, and {goal} is not made of what each row has: use median, hyperband or halving"
+    elif config.trains and goal != "loss" and Task.build(config.task).validates_by_loss_alone(config.train.metric):
+        yield f"looks at validations, which hold the loss alone: train.metric={goal} makes them hold {goal}"
 
 
 def goals(options: SearchConfig, numbers: Mapping[str, bool]) -> list[Goal]:

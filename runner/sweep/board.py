@@ -11,7 +11,7 @@ from typing import Any
 from runner.errors import ConfigError, nearest
 from runner.sweep.entries import Entry, scores
 from runner.sweep.paired import by_row, holm, paired, unpaired
-from runner.sweep.plan import Job, thawed, way_of
+from runner.sweep.plan import Job, rows_of, thawed, way_of
 from runner.task import Way
 
 COSTS = {"seconds": False}  # what a job took is a number as well
@@ -107,7 +107,8 @@ def _compared(
     best: Place, other: Place, first: dict[int, float] | None, metric: str, ways: Ways
 ) -> tuple[float | None, bool]:
     """The p-value of the two being as good, and whether it comes from the rows, `first` being those of the best."""
-    second = _rows(other, metric, ways) if first is not None and _data(best) == _data(other) else None
+    same = rows_of(best.entries[0].job) == rows_of(other.entries[0].job)
+    second = _rows(other, metric, ways) if first is not None and same else None
     if first is not None and second is not None and first.keys() == second.keys():
         return paired(first, second), True
     if best.low is None or best.high is None or other.low is None or other.high is None:
@@ -147,12 +148,6 @@ def _way(job: Job, ways: Ways) -> Way:
     if key not in ways:
         ways[key] = way_of(thawed(config))
     return ways[key]
-
-
-def _data(place: Place) -> dict[str, Any]:
-    """Where its rows come from."""
-    data = dict(place.entries[0].job.config["data"])
-    return {name: data.get(name) for name in ("path", "prompts", "name", "revision", "split", "limit", "columns")}
 
 
 def _firsts(points: Mapping[str, Sequence[Entry]], metric: str, larger: bool) -> dict[str, int]:

@@ -170,7 +170,9 @@ class Crew:
         if told[0] == "gone":
             self._lost(worker, told[1])
         elif told[0] == "left":
-            if worker.job is not None:
+            if worker.why:
+                self._lost(worker, None)
+            elif worker.job is not None:
                 self._outcome(worker.job, Outcome("stopped", passing=True))
         elif told[0] == "progress":
             worker.progress = told[1:]

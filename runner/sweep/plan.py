@@ -67,6 +67,12 @@ def way_of(config: Config) -> Way:
     return task.evaluate if config.evaluates else task.predict
 
 
+def rows_of(job: Job) -> dict[str, Any]:
+    """Where its rows come from: those of two jobs are compared one by one where that is the same."""
+    data = job.config["data"]
+    return {name: data.get(name) for name in ("path", "prompts", "name", "revision", "split", "limit", "columns")}
+
+
 def group(config: Config) -> str:
     """What a worker keeps from one job to the next: jobs with the same text share it. Training shares nothing."""
     parts = (plain(config.checkpoint), plain(config.data), config.task.auto_class, plain(config.engine))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from runner.sweep.entries import scores
@@ -21,10 +21,12 @@ class Best:
     Fields:
         directory: of the run.
         parts: what each row has in the number.
+        whole: whether every row that it answered has something in it.
     """
 
     directory: Path | None = None
-    parts: Mapping[int, float] | None = None
+    parts: Mapping[int, float] = field(default_factory=dict)
+    whole: bool = False
 
     def beats(
         self,
@@ -37,7 +39,7 @@ class Best:
         """Whether another run has nothing to hope for; no where they cannot be compared.
 
         It is worse by Wilcoxon's signed ranks (Wilcoxon 1945), one-sided, or would come to no more if all its further
-        rows were perfect.
+        rows were perfect; that is said only where each row counts, for a row that the best run left out may count here.
 
         Args:
             directory: of the best run now.
@@ -47,17 +49,23 @@ class Best:
             perfect: see Metric.
         """
         if directory != self.directory:
-            self.directory, self.parts = directory, by_row(dict(scores(directory)), part)
-        known = self.parts or {}
+            self.directory, self.parts = directory, by_row(dict(scores(directory)), part) or {}
+            self.whole = bool(self.parts) and _lines(directory / "predictions.jsonl") == len(self.parts)
+        known = self.parts
         differences = [sign * (value - known[row]) for row, value in rows.items() if row in known]
         if not differences:
             return False
         ahead = math.fsum(differences)
-        if perfect is not None:
+        if perfect is not None and self.whole and rows.keys() <= known.keys():
             hope = math.fsum(sign * (perfect - value) for row, value in known.items() if row not in rows)
             if ahead + hope <= 1e-9 * len(known):
                 return True
         return ahead < 0 and _p_value([one for one in differences if one]) < LEVEL
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def _p_value(unequal: list[float]) -> float:

@@ -22,14 +22,14 @@ class Runs:
 
     Fields:
         since: when the sweep was begun, as status.json has times: what `sweep.done=redo` has done after that stays.
-        prunes: whether a run that was given up counts as ended.
+        gives_up: since when a run that was given up has been given up by this sweep, and counts as ended; None: never.
         redone: jobs that are done again, by their number.
         seen: groups of which one finished run has been given to a worker, who compares its inputs with their hashes.
     """
 
     options: SweepConfig
     since: str
-    prunes: bool = False
+    gives_up: str | None = None
     seen: set[str] = field(default_factory=set)
     redone: set[int] = field(default_factory=set)
     _names: dict[Path, dict[str, str]] = field(default_factory=dict)  # of the directories in a folder, by fingerprint
@@ -68,7 +68,7 @@ class Runs:
             if not _are_numbers(metrics):  # a worker finds the same, and mends it
                 return None
             return Outcome("done", str(directory), fresh=False, metrics=metrics, seconds=cost(directory))
-        if state == "pruned" and self.prunes:
+        if state == "pruned" and self.gives_up is not None and str(status.get("ended", "")) >= self.gives_up:
             return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
         if state == "failed" and self.options.failed == "skip":
             return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SAMPLERS = ("tpe", "gp", "cmaes", "random", "qmc", "grid", "nsga2")
 CONSTRAINED = ("tpe", "gp", "nsga2")  # samplers that keep to conditions
+WHOLE = ("gp", "cmaes", "nsga2")  # samplers that learn nothing from what was given up
 PRUNERS = ("median", "hyperband", "halving", "wilcoxon")
 
 
@@ -45,19 +46,19 @@ def pruner(options: SearchConfig, first: int) -> BasePruner:
 
     Args:
         options: with a pruner that is not wilcoxon, which compares rows: see Best.
-        first: steps at the first look that may give a run up; halving and hyperband go on from there by powers. With
-            fewer, a run would pass several of their rungs at one look, and only the best one would stay.
+        first: steps, or rows, at the first look that may give a run up; halving and hyperband go on from there by
+            powers. With fewer, a run would pass several of their rungs at one look, and only the best one would stay.
     """
     import optuna
 
-    kinds: dict[str | None, Callable[[], BasePruner]] = {
+    kinds: dict[str, Callable[[], BasePruner]] = {
         "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=options.startup),
         "hyperband": lambda: optuna.pruners.HyperbandPruner(min_resource=first),
         "halving": lambda: optuna.pruners.SuccessiveHalvingPruner(min_resource=first),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return kinds[options.pruner]()
+        return kinds[str(options.pruner)]()
 
 
 def _grid(values: Mapping[str, Sequence[Any]], seed: int) -> BaseSampler:

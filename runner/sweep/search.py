@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from runner.errors import RecordError
 from runner.files import write_json
 from runner.sweep.aims import Goal, SearchConfig, conditions
-from runner.sweep.plan import Job, thawed, way_of
+from runner.sweep.plan import Job, rows_of, thawed, way_of
 from runner.sweep.pruning import Best
-from runner.sweep.samplers import pruner, sampler
+from runner.sweep.samplers import WHOLE, pruner, sampler
 from runner.sweep.space import Space
 from runner.sweep.storage import Storage
 from runner.sweep.worker import Outcome
 
 if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
@@ -37,7 +38,7 @@ class Search:
         composed: the job of a number and of its overrides, written into the plan.
         begun: jobs of the plan, which are run again where their trial has not ended.
         total: trials, without those of other hosts.
-        best: what Wilcoxon's test compares with.
+        best: what pruner=wilcoxon compares with.
     """
 
     options: SearchConfig
@@ -53,6 +54,8 @@ class Search:
     total: int = 0
     best: Best = field(default_factory=Best)
     _given: set[int] = field(default_factory=set)
+    _rows: dict[int, Mapping[str, Any]] = field(default_factory=dict)  # where those of each job come from
+    _pruner: BasePruner | None = None
 
     def __post_init__(self) -> None:
         self.storage.ask(self._counted)
@@ -68,7 +71,7 @@ class Search:
         return self._job(number, params)
 
     def reported(self, job: Job, report: Mapping[str, Any]) -> bool:
-        """Intermediate values go to the study, which says whether the job is given up."""
+        """Intermediate values go to the study; whether the job is given up."""
         if self.options.pruner is None or len(self.goals) > 1 or self.goals[0].name not in report["numbers"]:
             return False
         return self.storage.ask(lambda: self._is_worse(job, report))
@@ -79,26 +82,38 @@ class Search:
             self._write_best()
 
     def _is_worse(self, job: Job, report: Mapping[str, Any]) -> bool:
-        self._trial(job).report(report["numbers"][self.goals[0].name], report["step"])
-        if report["step"] < self.options.warmup_steps:
+        if self._frozen(job).state.is_finished():  # what it came to is known: it is done again
             return False
+        self._trial(job).report(report["numbers"][self.goals[0].name], report["step"])
+        trials = self.study.get_trials(deepcopy=False)
+        done = [trial for trial in trials if trial.state.name == "COMPLETE"]
+        if report["step"] < self._warm:
+            return False
+        learns = self.options.sampler not in WHOLE or len(done) >= self.options.startup
         if self.options.pruner == "wilcoxon":
-            return self._loses(job, {int(row): value for row, value in report["rows"].items()})
-        trial = self._frozen(job)
-        first = min(step for step in trial.intermediate_values if step >= self.options.warmup_steps)
-        return pruner(self.options, first).prune(self.study, trial)
+            return learns and self._loses(job, {int(row): value for row, value in report["rows"].items()}, done)
+        if self._pruner is None:
+            first = min(step for trial in trials for step in trial.intermediate_values if step >= self._warm)
+            self._pruner = pruner(self.options, first)
+        return (
+            self._pruner.prune(self.study, self._frozen(job)) and learns
+        )  # asked anyway: rungs count who reached them
 
-    def _loses(self, job: Job, rows: Mapping[int, float]) -> bool:
-        """Whether it is worse than the best run on the rows that both have answered."""
-        from optuna.trial import TrialState
+    @property
+    def _warm(self) -> int:
+        return max(self.options.warmup_steps, 1)  # a training may be looked at before its first step
 
-        done = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        here = [trial for trial in done if self._ours(trial)]  # others' rows lie elsewhere
+    def _loses(self, job: Job, rows: Mapping[int, float], done: Sequence[FrozenTrial]) -> bool:
+        """Whether it is worse than the best run, or cannot be better; see Best."""
+        met = [trial for trial in done if all(missed <= 0 for missed in trial.constraints.values())]
+        here = [trial for trial in met if self._ours(trial)]  # others' rows lie elsewhere
         if not here:
             return False
         (goal,) = self.goals
         sign = 1 if goal.larger else -1
         best = max(here, key=lambda trial: sign * trial.values[0])
+        if self._rows[best.number] != self._rows[job.number]:
+            return False
         way = way_of(thawed(job.config))
         part, perfect = way.parts.get(goal.name), way.perfect.get(goal.name)
         return self.best.beats(Path(best.user_attrs["directory"]), part, rows, sign, perfect)
@@ -182,14 +197,13 @@ class Search:
             RecordError: the plan has another one under its number.
         """
         overrides, differs = self.space.overrides({key: params[key] for key in self.space.drawn})
-        if number not in self.begun:
-            return self.composed(number, overrides, differs)
-        job = self.begun[number]
+        job = self.begun[number] if number in self.begun else self.composed(number, overrides, differs)
         if job.overrides != overrides:
             raise RecordError(
                 f"trial {number} in {self.storage.name} is {' '.join(differs)}, in {self.directory / 'plan.jsonl'}"
                 f" {' '.join(job.differs)}: give the storage that the search was begun with, or move the plan away"
             )
+        self._rows[number] = {} if job.error else rows_of(job)
         return job
 
     def _frozen(self, job: Job | FrozenTrial) -> FrozenTrial:

@@ -91,7 +91,7 @@ class Sweep:
             options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
             first = _checked(drawn.samples(), composing, lambda _: launcher.prepare())
             numbers = way_of(first).numbers
-            found = aims.problems(options, numbers)
+            found = aims.problems(options, numbers, first)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
             if found:
                 raise ConfigError(found)

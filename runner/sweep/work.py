@@ -71,7 +71,7 @@ class Work:
             facts, told = begin(self.directory, self.asked, self.once, this)
             plan = Plan(self.directory)
             plan.mend()
-            runs = Runs(self.options, facts["began"], prunes=watched is not None)
+            runs = Runs(self.options, facts["began"], facts["planned"] if watched is not None else None)
             given = source(plan, facts)
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)

@@ -56,7 +56,7 @@ def fine_tune(config: Config, model: Any, course: Course) -> None:
     The module must be fresh: one that another Trainer has prepared keeps that Trainer's precision in silence.
 
     Raises:
-        Stopped: on request, with a sealed checkpoint to go on from.
+        Stopped: on request, with a sealed checkpoint to go on from; without one if a search gave it up.
         RunFailed: when the loss is not a number.
     """
     state = course.directory / "training"
@@ -67,13 +67,17 @@ def fine_tune(config: Config, model: Any, course: Course) -> None:
         course.observer.phase(f"continuing at step {step} (sealed checkpoint)")
     tuner = adapt(config, model, course.observer.phase)
     uses_cache = getattr(model.network.config, "use_cache", None)  # encoders may have none
-    with quiet():
-        trainer = _trainer(config, model, course, state)
-        trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    try:
+        with quiet():
+            trainer = _trainer(config, model, course, state)
+            trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    finally:
+        if course.stop.for_good:
+            shutil.rmtree(state)
     if uses_cache is not None:  # the Trainer turns it off for good
         model.network.config.use_cache = uses_cache
     reached, planned = trainer.state.global_step, trainer.state.max_steps
-    if course.stop and reached < planned:
+    if course.stop and (reached < planned or course.stop.for_good):
         raise course.stop.error(f"at step {reached} of {planned}")
     if reached < planned and not trainer.control.should_training_stop:
         raise RunFailed(f"training ended at step {reached} of {planned}")

@@ -21,11 +21,7 @@ ROWS = 64  # examples of a step of which the loss is taken
 
 @dataclass(frozen=True)
 class Validation:
-    """The numbers of the task, and the loss by which it is taught.
-
-    Where the loss chooses the best weights it is the loss alone, if answers are generated, which takes long, or if the
-    rows that teach do not hold what is evaluated.
-    """
+    """The numbers of the task, and the loss by which it is taught; see Task.validates_by_loss_alone."""
 
     task: Task
     held_out: Corpus
@@ -41,8 +37,7 @@ class Validation:
         Raises:
             RunFailed: the number that chooses the best weights is not among them.
         """
-        alone = self.train.metric == "loss" and (self.task.evaluate.generates or not self.task.taught_rows_evaluate)
-        found = {} if alone else dict(self.numbers(network))
+        found = {} if self.task.validates_by_loss_alone(self.train.metric) else dict(self.numbers(network))
         found = found if "loss" in found else {"loss": self._loss(network)} | found
         if self.train.metric not in found:
             raise RunFailed(f"these rows give no train.metric={self.train.metric}, only {', '.join(found)}")

@@ -35,7 +35,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._show(state)
 
     def on_step_end(self, args: Any, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Show progress; on request, stop, and save what somebody may go on with."""
+        """Show progress; on request, stop, and save what is gone on with."""
         if not control.should_log:  # else on_log shows it with the new loss
             self._show(state)
         if self.stop:

@@ -155,6 +155,10 @@ BAD = {
     ),
     "sampler": (["hydra.sweeper.sampler=foo"], "hydra.sweeper.sampler  must be one of tpe, gp"),
     "pruner": (["hydra.sweeper.pruner=foo"], "hydra.sweeper.pruner  must be one of median"),
+    "a cost": (
+        ["hydra.sweeper.pruner=median", "hydra.sweeper.metric=seconds"],
+        "hydra.sweeper.pruner  must be null: seconds is known at the end alone",
+    ),
     "trials": (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials  n_trials >= 1 must hold, but got 0"),
     "condition": (["hydra.sweeper.constraints=[fast]"], "hydra.sweeper.constraints  fast is no condition"),
     "option": (["hydra.sweeper.trials=3"], "trials"),

@@ -7,37 +7,11 @@ import json
 import pytest
 
 from runner.errors import RecordError
-from runner.sweep.aims import Goal, SearchConfig
 from runner.sweep.plan import Job
-from runner.sweep.search import Search, opened
-from runner.sweep.space import space
-from runner.sweep.storage import storage
-from runner.sweep.worker import Outcome
+from tests.sweep.hosts import Host
 from tests.sweep.trials import told
 
 optuna = pytest.importorskip("optuna")
-
-
-class Host:
-    """One of several that search in a file, with the jobs that it was given."""
-
-    def __init__(self, folder, name, **options):
-        self.options = SearchConfig(**({"n_trials": 6, "sampler": "random", "startup": 2} | options))
-        drawn, kept = space(["a=range(0,3)", "b=1,2"], {}), storage(f"sqlite:///{folder}/trials.db", folder)
-        goals, directory = [Goal("x", True)], folder / name
-        directory.mkdir(exist_ok=True)
-        self.jobs = {}
-        self.search = Search(
-            self.options, drawn, goals, kept, opened(self.options, goals, drawn, kept, "one"), f"{name}:{directory}",
-            directory, self.composed, dict(self.jobs),
-        )  # fmt: skip
-
-    def composed(self, number, overrides, differs):
-        self.jobs[number] = Job(number, number, "", overrides, differs, "", {})
-        return self.jobs[number]
-
-    def end(self, job, value=1.0):
-        self.search.ended(job, Outcome("done", f"runs/{job.number}", metrics={"x": {"value": value}}))
 
 
 @pytest.mark.parametrize("sampler", ["random", "qmc", "grid", "tpe"])
