@@ -188,7 +188,11 @@ class Search:
         drawing = copy.copy(self.study)  # it remembers no trials of an earlier draw
         drawing.sampler = sampler(self.options, self.space, trial.number)
         going_on = Trial(drawing, trial._trial_id)
-        return {key: going_on._suggest(key, one) for key, one in self.space.drawn.items()}
+        for key, one in self.space.drawn.items():
+            if key in trial.params and key not in going_on.relative_params and not one.single():
+                drawing.sampler.sample_independent(drawing, trial, key, one)  # known; what is drawn after it is not
+            going_on._suggest(key, one)
+        return dict(going_on.params)
 
     def _job(self, number: int, params: Mapping[str, Any]) -> Job:
         """The job of a trial.

@@ -31,6 +31,22 @@ def test_hosts_in_turn_draw_what_one_alone_draws(tmp_path, sampler):
     assert set(hosts[0].jobs) == {0, 2, 4} and [host.search.total for host in hosts] == [3, 3]
 
 
+@pytest.mark.parametrize("sampler", ["random", "qmc", "grid", "tpe"])
+def test_a_trial_that_was_killed_between_two_draws_draws_the_rest_of_the_same(tmp_path, sampler):
+    hosts = []
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+        hosts.append(Host(tmp_path / name, "a", sampler=sampler))
+    for _ in range(6):
+        whole, killed = (host.search for host in hosts)
+        hosts[0].end(job := whole.next())
+        half = optuna.trial.Trial(killed.study, killed._trial_to_run()._trial_id)
+        expected, one = whole.study.trials[job.number].params["a"], whole.space.drawn["a"]
+        half.storage.set_trial_param(half._trial_id, "a", one.to_internal_repr(expected), one)
+        hosts[1].end(killed.next())
+        assert killed.study.trials[-1].params == whole.study.trials[job.number].params
+
+
 def test_points_do_not_depend_on_who_is_first(tmp_path):
     """Both begin a trial before either of them draws."""
     for sampler in ("random", "qmc"):
