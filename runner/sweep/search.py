@@ -58,6 +58,7 @@ class Search:
     _pruner: BasePruner | None = None
 
     def __post_init__(self) -> None:
+        self._rows = {number: rows_of(job) for number, job in self.begun.items() if not job.error}
         self.storage.ask(self._counted)
 
     def next(self) -> Job | None:
@@ -95,9 +96,8 @@ class Search:
         if self._pruner is None:
             first = min(step for trial in trials for step in trial.intermediate_values if step >= self._warm)
             self._pruner = pruner(self.options, first)
-        return (
-            self._pruner.prune(self.study, self._frozen(job)) and learns
-        )  # asked anyway: rungs count who reached them
+        worse = self._pruner.prune(self.study, self._frozen(job))  # asked anyway: it counts who has come so far
+        return worse and learns
 
     @property
     def _warm(self) -> int:

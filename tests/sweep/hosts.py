@@ -13,7 +13,7 @@ from runner.sweep.worker import Outcome
 class Host:
     """One of several that search in a file, with the jobs that it was given."""
 
-    def __init__(self, folder, name, **options):
+    def __init__(self, folder, name, begun=None, **options):
         self.options = SearchConfig(**({"n_trials": 6, "sampler": "random", "startup": 2} | options))
         drawn, kept = space(["a=range(0,3)", "b=1,2"], {}), storage(f"sqlite:///{folder}/trials.db", folder)
         goals, directory = [Goal("x", True)], folder / name
@@ -21,7 +21,7 @@ class Host:
         self.jobs = {}
         self.search = Search(
             self.options, drawn, goals, kept, opened(self.options, goals, drawn, kept, "one"), f"{name}:{directory}",
-            directory, self.composed, dict(self.jobs),
+            directory, self.composed, begun or {},
         )  # fmt: skip
 
     def composed(self, number, overrides, differs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 
@@ -119,6 +120,15 @@ def test_what_has_ended_is_not_given_up_when_it_is_done_again(tmp_path):
         host.end(job, 5.0)
     assert not any(host.looked_at(job, 0.0, 10) for job in jobs)
     assert {trial.value for trial in host.search.study.trials} == {5.0}
+
+
+def test_a_resumed_search_knows_where_rows_came_from_before(tmp_path):
+    before = Host(tmp_path, "a", pruner="wilcoxon")
+    jobs = [before.search.next() for _ in range(2)]
+    before.end(jobs[1])  # the first one was under way when the search was killed
+    other = dataclasses.replace(jobs[1], config={"data": {"path": "elsewhere"}})
+    again = Host(tmp_path, "a", {0: jobs[0], 1: other}, pruner="wilcoxon")
+    assert not again.looked_at(again.search.next(), 0.0, 8)
 
 
 @pytest.mark.parametrize(
