@@ -13,7 +13,7 @@ from transformers import LogitsProcessorList
 
 from runner.engine.processing import apply_blind, apply_each, processors, split
 from runner.engine.request import Job, Request
-from runner.engine.sampling import gumbel, stream
+from runner.engine.sampling import perturbed, stream
 from runner.errors import RunFailed
 
 
@@ -88,7 +88,7 @@ class Chooser:
             scores = apply_each(each, [line.seen for line in lines], scores)
         scores = apply_blind(self.blind, scores)
         if self.job.generation.do_sample:
-            scores = scores + gumbel([line.generator for line in lines], scores.shape[1], scores.device)
+            scores = perturbed(scores, [line.generator for line in lines])
         best, chosen = scores.max(dim=1)
         check_finite(self.job, best[:, None], requests, "while decoding")  # the largest is NaN where one is
         tokens: list[int] = chosen.tolist()

@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from runner.build import build
 from runner.engine.line import Line, begin, check_finite
 from runner.engine.request import Completion, Job, Request
-from runner.engine.sampling import gumbel
+from runner.engine.sampling import perturbed
 from runner.engine.stopping import Stops
 from runner.errors import ConfigError, RunFailed
 from runner.types import Rule
@@ -35,7 +35,7 @@ class Sample:
 
     def __call__(self, tokens: Tensor, logits: Tensor, generator: Generator) -> int:
         """See Rule."""
-        return int((logits + gumbel([generator], len(logits), logits.device)[0]).argmax())
+        return int(perturbed(logits[None], [generator]).argmax())
 
 
 def steps(job: Job, requests: Iterable[Request]) -> Iterator[Completion]:
