@@ -1,4 +1,7 @@
-"""The frozen plan of a sweep: each job as it was composed, a line each, in a file that only grows."""
+"""The frozen plan of a sweep: each job as it was composed, a line each, in a file that only grows.
+
+A line has what differs from the line before it.
+"""
 
 from __future__ import annotations
 
@@ -94,50 +97,34 @@ class Plan:
         self.points = 0  # of the grid that they came from, as far as they have been composed
         self.ids: set[str] = set()
         self.complete = False
+        self._last: Job | None = None  # that was written or read
         self._file: Any = None
 
     def __iter__(self) -> Iterator[Job]:
-        """The jobs that stand in the file."""
-        if not self.path.exists():
-            return
-        before: Mapping[str, Any] = {}
-        with self.path.open(encoding="utf-8") as file:
-            for line in file:
-                if not line.endswith("\n"):
-                    return
-                values = json.loads(line)
-                if "number" in values:
-                    before = _shared(values["config"], before)
-                    for name in ("overrides", "differs"):
-                        values[name] = list(map(intern, values[name]))
-                    yield Job(**{**values, "config": before, "group": intern(values["group"])})
-
-    def mend(self) -> None:
-        """Count what is there, without the torn line that a kill may have left at the end.
+        """The jobs that stand in the file.
 
         Raises:
             RecordError: the file holds something else than a plan.
         """
-        end = 0
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                try:
-                    values = json.loads(line)
-                    self.complete = "jobs" in values
-                    if not self.complete:
-                        self._counted(Job(**values))
-                except (ValueError, TypeError) as error:
-                    raise RecordError(f"{self.path} is damaged at line {self.size + 1}: move it away") from error
-                end += len(line)
-        os.truncate(self.path, end)
+        return (job for _, job in self._lines() if job is not None)
+
+    def mend(self) -> None:
+        """Count what is there, and cut off the torn line that a kill may have left at the end.
+
+        Raises:
+            RecordError: the file holds something else than a plan.
+        """
+        whole = 0
+        for end, job in self._lines():
+            whole, self.complete = end, job is None
+            if job is not None:
+                self._counted(job)
+        if self.writes and self.path.exists():
+            os.truncate(self.path, whole)
 
     def append(self, job: Job) -> None:
         """One more job."""
-        self._write(vars(job))
+        self._write(_told(job, self._last))
         self._counted(job)
 
     def end(self, points: int) -> None:
@@ -158,6 +145,24 @@ class Plan:
     def _counted(self, job: Job) -> None:
         self.size, self.points = job.number + 1, job.point + 1
         self.ids.add(job.id)
+        self._last = job
+
+    def _lines(self) -> Iterator[tuple[int, Job | None]]:
+        """Of each whole line its end in bytes, and its job; None where it says that there are no more."""
+        if not self.path.exists():
+            return
+        end, before = 0, None
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    values = json.loads(line)
+                    job = None if "jobs" in values else _read(values, before)
+                except (ValueError, TypeError, KeyError, AttributeError) as error:
+                    raise RecordError(f"{self.path} is damaged at line {number + 1}: move it away") from error
+                end, before = end + len(line), job or before
+                yield end, job
 
     def _write(self, values: Mapping[str, Any]) -> None:
         if not self.writes:
@@ -169,10 +174,21 @@ class Plan:
             self._file.flush()  # the file system keeps the order; a job is synced with its own directory
 
 
-def _shared(config: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration that holds the very sections of the one before where they are equal: a plan may have many jobs.
+def _told(job: Job, before: Job | None) -> dict[str, Any]:
+    """A job as a line: the sections that the one before has as well are named only. 1 and true are equal, not same."""
+    known = {} if before is None else before.config
+    same = [name for name, one in job.config.items() if name in known and repr(known[name]) == repr(one)]
+    rest = {name: one for name, one in job.config.items() if name not in same}
+    values = {**vars(job), "config": rest, "same": same}
+    if before is not None and before.group == job.group:
+        del values["group"]
+    return values
 
-    1 and true are equal, but not the same.
-    """
-    return {name: before[name] if repr(before.get(name)) == repr(one) and name in before else one
-            for name, one in config.items()}  # fmt: skip
+
+def _read(values: dict[str, Any], before: Job | None) -> Job:
+    """The job of a line. It holds the very sections of the one before: a plan may have many jobs."""
+    texts = {name: list(map(intern, values[name])) for name in ("overrides", "differs")}
+    known = {} if before is None else vars(before)
+    same = {name: known["config"][name] for name in values.pop("same", ())}
+    group = values["group"] if "group" in values else known["group"]
+    return Job(**{**values, **texts, "config": same | values["config"], "group": group})

@@ -106,6 +106,7 @@ class Work:
         """What would be done, and how long about, from what is there; nothing is written."""
         facts = {**self.once, **(read(self.directory) if (self.directory / FILE).exists() else {"began": now()})}
         plan = Plan(self.directory, writes=False)
+        plan.mend()
         given, runs = source(plan, facts), Runs(self.options, facts["began"])
         seconds, left = [], 0
         while (job := given.next()) is not None:

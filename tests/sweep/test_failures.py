@@ -97,6 +97,14 @@ def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(cli, doing):
     cli(*doing("work"))
     listed = cli(*asked, "dry_run=true")
     assert listed.out.splitlines()[0].startswith("done") and "1 to do, about" in listed.out
+    cli(*asked)
+    (plan,) = [path for path in cli.home.glob("outputs/sweeps/*/plan.jsonl") if "also" in path.read_text()]
+    planned = plan.read_bytes()
+    for torn in (b"", planned[:40]):
+        plan.write_bytes(planned + torn)
+        listed = cli(*asked, "dry_run=true")
+        states = [line.split()[0] for line in listed.out.splitlines()]
+        assert states == ["done", "done", "0"] and plan.read_bytes() == planned + torn
 
 
 def test_workers_that_cannot_begin_end_the_sweep(cli, doing):
