@@ -32,7 +32,7 @@ class View:
 
         self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self.metric = metric
-        self.best: tuple[float, Job] | None = None
+        self.best: tuple[float, float, Job] | None = None  # its number, its seconds
         self.start = self.last = time.monotonic()
         self.seconds: list[float] = []  # of the jobs that were run
         self.live: Any = None
@@ -78,7 +78,7 @@ class View:
         told = [f"{counts['done'] + counts['skipped']:,} of {crew.total:,} done", f"{len(crew.running)} running"]
         told += [f"{counts[name]} {name}" for name in ("pruned", "failed") if counts[name]]
         if self.best is not None and self.metric is not None:
-            told.append(f"best {words(self.metric[0])} {number(self.best[0])} ({self.best[1].told})")
+            told.append(f"best {words(self.metric[0])} {number(self.best[0])} ({self.best[2].told})")
         if self.seconds and crew.left:
             each = sum(self.seconds) / len(self.seconds)
             told.append(f"{duration(each * crew.left / max(crew.limits.workers, 1))} left")
@@ -88,8 +88,13 @@ class View:
         if self.metric is None or self.metric[0] not in outcome.metrics:
             return
         value = outcome.metrics[self.metric[0]]["value"]
-        if self.best is None or (value > self.best[0] if self.metric[1] else value < self.best[0]):
-            self.best = value, job
+        if self.best is None or self._place(value, outcome.seconds) < self._place(*self.best[:2]):
+            self.best = value, outcome.seconds, job
+
+    def _place(self, value: float, seconds: float) -> tuple[float, float]:
+        """In the order of the leaderboard."""
+        assert self.metric is not None
+        return -value if self.metric[1] else value, seconds
 
     def _show(self, lines: Sequence[str]) -> None:
         from rich.live import Live
