@@ -11,7 +11,7 @@ import torch
 from runner.decode import DecodeConfig
 from runner.engine.decoding import Request
 from runner.engine.processing import Nucleus, apply_each
-from runner.engine.sampling import stream_seed
+from runner.engine.sampling import perturbed, stream_seed
 from tests.engine.tiny import V, decoded, prompts, tiny
 
 DRAWS = 2000
@@ -50,6 +50,15 @@ def test_tokens_are_drawn_with_their_probabilities(loop, options):
     probabilities = warpers(torch.tensor([ids]), logits).softmax(-1)[0]
     statistic, degrees = chi_square(Counter(one.ids[0][0] for one in found.values()), probabilities)
     assert statistic < CHI_SQUARE[degrees]
+
+
+@pytest.mark.parametrize("left", [1, 40, 150, 500])
+def test_the_noise_of_a_token_is_the_same_however_many_are_left(left):
+    """It is made for few tokens alone, or for all."""
+    scores = torch.randn(3, 500, generator=torch.Generator().manual_seed(0))
+    few = scores.masked_fill(scores < scores.topk(left, dim=1).values[:, -1:], -torch.inf)
+    noisy, fewer = (perturbed(one, [torch.Generator().manual_seed(row) for row in range(3)]) for one in (scores, few))
+    assert torch.equal(fewer, noisy.masked_fill(few == -torch.inf, -torch.inf)) and len(noisy.unique()) == 1500
 
 
 def test_sampled_texts_do_not_depend_on_slots_order_or_what_was_done_before():
