@@ -44,11 +44,12 @@ class RecordError(RunnerError):
 
     Fields:
         in_use: another process works in it.
+        changed: names of the inputs that are others than those of the run in it.
     """
 
-    def __init__(self, message: str, in_use: bool = False):
+    def __init__(self, message: str, in_use: bool = False, changed: Sequence[str] = ()):
         super().__init__(message)
-        self.in_use = in_use
+        self.in_use, self.changed = in_use, changed
 
 
 class RunFailed(RunnerError):

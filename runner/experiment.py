@@ -133,7 +133,8 @@ def _same_inputs(this: Run) -> None:
         return
     if changed:
         raise RecordError(
-            f"inputs changed since this run ({', '.join(changed)}); rerun=true to replace {record.directory}"
+            f"inputs changed since this run ({', '.join(changed)}); rerun=true to replace {record.directory}",
+            changed=changed,
         )
     if told := other_code(known):
         this.say(told)

@@ -77,6 +77,7 @@ class Crew:
     later: list[tuple[float, Job]] = field(default_factory=list)  # when it may be begun again, seconds
     attempts: dict[int, int] = field(default_factory=dict)  # of jobs under way or begun again
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
+    failures: dict[int, str] = field(default_factory=dict)  # of jobs whose directory does not say so
     given_up: str = ""  # why no further job is begun
     exhausted: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -227,6 +228,12 @@ class Crew:
         name = {"busy": "stopped"}.get(outcome.state, outcome.state)
         name = "skipped" if name == "done" and not outcome.fresh else name
         self.counts[name] += 1
+        if name == "failed" and (outcome.changed or not outcome.directory):
+            self.failures[job.number] = outcome.error
+        for number in self.runs.compared(job, outcome):
+            self.counts["skipped"] -= 1
+            self.counts["failed"] += 1
+            self.failures[number] = outcome.error
         self.source.ended(job, outcome)
         self.watcher.ended(job, outcome)
         failed, bearable = self.counts["failed"], self.options.bearable

@@ -23,6 +23,7 @@ from runner.usage import config_dir
 
 FOLDER = "sweeps"  # below output_dir
 FILE = "sweep.json"
+ENDING = ("counts", "failures", "ended")  # what an attempt says at its end
 
 
 def place(output_dir: str, name: str, told: Sequence[str], asked: Mapping[str, Any]) -> Path:
@@ -101,7 +102,7 @@ def begin(
         )
     commit = (code() or {}).get("commit")
     made: dict[str, Any] = {
-        "asked": dict(asked), "began": now(), "planned": known.get("began", now()), "commit": commit,
+        "asked": dict(asked), "planned": known.get("began", now()), "commit": commit,
         "configurations": _hash(config_dir()), "working_directory": os.getcwd(), **once,
     }  # fmt: skip
     told = []
@@ -111,13 +112,18 @@ def begin(
         raise RecordError(
             f"{directory} was planned in {known.get('working_directory')}: its paths mean something there"
         )
-    facts = made | known | {**this} | {"attempt": known.get("attempt", 0) + 1, "state": "running", "error": ""}
-    facts |= {"used_s": _used(directory, known), "since": time.time()}
-    anew = known.get("state") in ("done", "failed") or known.get("done") != this.get("done")
-    if known and anew:  # it is not the same attempt that goes on
-        facts["began"] = made["began"]
+    kept = {name: value for name, value in known.items() if name not in ENDING}
+    facts = made | kept | {**this} | {"attempt": known.get("attempt", 0) + 1, "state": "running", "error": ""}
+    facts |= {"used_s": _used(directory, known), "since": time.time(), "began": began(known, this["done"])}
     write_json(path, facts)
     return facts, told
+
+
+def began(known: Mapping[str, Any], done: str) -> str:
+    """Since when attempts go on with one another: one that has ended, or another word on what is done, begins anew."""
+    if known.get("state") in ("done", "failed", None) or known.get("done") != done:
+        return now()
+    return str(known["began"])
 
 
 def end(directory: Path, facts: Mapping[str, Any], **more: Any) -> None:

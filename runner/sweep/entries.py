@@ -34,13 +34,16 @@ class Entry:
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def entries(jobs: Iterable[Job], runs: Runs) -> Iterator[Entry]:
-    """What the run directories of the jobs say."""
+def entries(jobs: Iterable[Job], runs: Runs, failures: Mapping[str, str]) -> Iterator[Entry]:
+    """What the run directories of the jobs say; `failures` of those whose directory does not, by their number."""
     for job in jobs:
         if job.error:
             yield Entry(job, "failed", error=job.error)
             continue
         directory = runs.listed(job)
+        if str(job.number) in failures:
+            yield Entry(job, "failed", directory, error=failures[str(job.number)])
+            continue
         status = read_json(directory / "status.json") if directory else None
         if directory is None or not isinstance(status, dict):
             yield Entry(job, "new", directory)

@@ -6,9 +6,10 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
 
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
@@ -16,8 +17,11 @@ from hydra.errors import HydraException
 from runner.errors import ConfigError, nearest
 from runner.grammar import prepared
 from runner.sweep.options import SweepConfig
+from runner.usage import choices
 
+T = TypeVar("T")
 LOOKED = 100  # values of an axis, before the first job
+AROUND = 10  # points that a value is tried in
 Values = list[tuple[str, ...]]  # of one axis: the overrides that each of its values stands for
 
 
@@ -55,19 +59,38 @@ class Grid:
         """The keys that have more than one value."""
         return [_bare(key) for keys, values in self.axes.items() if len(values) > 1 for key in keys]
 
-    def samples(self) -> Iterator[list[str]]:
-        """Points in which the values of every axis stand once, the other axes at their first: a first look.
-
-        Of an axis with very many values some, and its last: what is wrong with another one its job will tell.
-        """
-        firsts = [values[0] for values in self.axes.values()]
-        yield self._held([text for texts in firsts for text in texts])
-        for at, values in enumerate(self.axes.values()):
-            for value in values[:0:-1][:: 1 + len(values) // LOOKED][::-1]:
-                yield self._held([text for texts in (*firsts[:at], value, *firsts[at + 1 :]) for text in texts])
+    def samples(self) -> Iterator[Iterator[list[str]]]:
+        """See looks."""
+        for around in looks(list(self.axes.values())):
+            yield (self._held([text for texts in chosen for text in texts]) for chosen in around)
 
     def _held(self, texts: list[str]) -> list[str]:
         return held(texts, self.when)
+
+
+def looks(axes: Sequence[Sequence[T]]) -> Iterator[Iterator[tuple[T, ...]]]:
+    """A first look: for every value of every axis some points that have it, the first of them with all others' firsts.
+
+    What cannot be in any of them is a mistake; what cannot be in some does not go with another value. Of an axis with
+    very many values some are looked at, and its last: what is wrong with another one its job will tell.
+    """
+    firsts = tuple(values[0] for values in axes)
+    several = [at for at, values in enumerate(axes) if len(values) > 1]
+    if not several:
+        yield iter([firsts])
+    for at in several:
+        values = axes[at]
+        for value in (values[0], *values[:0:-1][:: 1 + len(values) // LOOKED][::-1]):
+            others = [other for other in several if other != at]
+            yield islice(_around((*firsts[:at], value, *firsts[at + 1 :]), axes, others), AROUND)
+
+
+def _around(point: tuple[T, ...], axes: Sequence[Sequence[T]], others: Sequence[int]) -> Iterator[tuple[T, ...]]:
+    """The point, and those that are one value away in another axis."""
+    yield point
+    for at in others:
+        for value in axes[at][1:]:
+            yield (*point[:at], value, *point[at + 1 :])
 
 
 def held(texts: Sequence[str], when: Mapping[str, str]) -> list[str]:
@@ -82,25 +105,41 @@ def held(texts: Sequence[str], when: Mapping[str, str]) -> list[str]:
         left = kept
 
 
-def grid(overrides: Sequence[str], options: SweepConfig) -> Grid:
+def grid(overrides: Sequence[str], options: SweepConfig, folders: Sequence[Path] = ()) -> Grid:
     """The grid that the overrides of a sweep span, in Hydra's grammar: choice, range, glob, sort, shuffle, tag.
+
+    Args:
+        overrides: of the command line.
+        options: of the sweep.
+        folders: of the groups that a glob looks into.
 
     Raises:
         ConfigError: an override cannot be read, is continuous, or `sweep.tied` and `sweep.when` do not fit.
     """
     axes: dict[tuple[str, ...], Values] = {}
-    for override in read(overrides):
+    for override in read(overrides, folders):
         axes[(override.get_key_element(),)] = [(text,) for text in _values(override)]
     axes |= _seeded(axes, options.seeds)
     check_when({_bare(keys[0]): [text for (text,) in values] for keys, values in axes.items()}, options.when)
     return Grid(_tied(axes, options.tied), options.when)
 
 
-def read(overrides: Sequence[str]) -> list[Override]:
+@dataclass(frozen=True)
+class Groups:
+    """Hydra's ConfigLoader, as far as a glob uses it: it knows the folders that are searched, too."""
+
+    folders: Sequence[Path]
+
+    def get_group_options(self, group_name: str, *_: Any, **__: Any) -> list[str]:
+        """The choices of a group."""
+        return choices(group_name, list(self.folders))
+
+
+def read(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Override]:
     """The overrides as Hydra parses them; raises ConfigError."""
-    loader = GlobalHydra.instance().config_loader() if GlobalHydra.instance().is_initialized() else None
+    parser = OverridesParser.create(config_loader=Groups(folders))  # type: ignore[arg-type]
     try:
-        return list(OverridesParser.create(config_loader=loader).parse_overrides(prepared(overrides)))
+        return list(parser.parse_overrides(prepared(overrides)))
     except (HydraException, RecursionError) as error:
         raise ConfigError(str(error).strip().splitlines()[0]) from error
 
@@ -126,7 +165,7 @@ def _seeded(axes: dict[tuple[str, ...], Values], seeds: int | None) -> dict[tupl
     """The axis of the seeds."""
     if seeds is None:
         return {}
-    given = axes.pop(("seed",), [("seed=0",)])
+    given = next((axes.pop(keys) for keys in list(axes) if _bare(keys[0]) == "seed"), [("seed=0",)])
     if len(given) > 1:
         raise ConfigError("seeds  stands beside several values of seed: give one of them")
     first = given[0][0].partition("=")[2]

@@ -8,6 +8,7 @@ from typing import Any
 
 FLIPS = 9_999  # random ones of a permutation test
 ENOUGH = 200  # as extreme ones: then the share is known well enough
+SAME = 1e-12  # share of what is summed by which sums of the same numbers may differ
 MOST = 20_000_000  # numbers that are drawn at a time
 
 
@@ -46,7 +47,7 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> float | N
     unequal = [d for d in differences if d]
     if not unequal:
         return 1.0
-    if max(map(abs, unequal)) - min(map(abs, unequal)) < 1e-12:
+    if max(map(abs, unequal)) - min(map(abs, unequal)) <= SAME * max(map(abs, unequal)):
         return _sign_test(sum(d > 0 for d in unequal), len(unequal))
     return _flipped(unequal)
 
@@ -82,11 +83,11 @@ def _flipped(differences: Sequence[float]) -> float:
 
     values = np.asarray(differences)
     draw = np.random.default_rng(0)
-    observed, extreme, done = abs(values.sum()), 1, 0
+    observed, extreme, done = abs(values.sum()) - SAME * np.abs(values).sum(), 1, 0
     while done < FLIPS:
         count = min(FLIPS - done, 1000, max(1, MOST // len(values)))
         signs = draw.integers(0, 2, size=(count, len(values)), dtype=np.int8) * 2 - 1
-        extreme += int((np.abs(signs @ values) >= observed - 1e-12).sum())
+        extreme += int((np.abs(signs @ values) >= observed).sum())
         done += count
         if extreme > ENOUGH:
             break

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from sys import intern
@@ -15,7 +15,7 @@ from typing import Any
 
 from runner.config import Config, freeze, plain
 from runner.errors import RecordError
-from runner.files import naming
+from runner.files import naming, replacing
 from runner.fingerprint import fingerprint
 from runner.task import Task, Way
 
@@ -97,6 +97,7 @@ class Plan:
         self.points = 0  # of the grid that they came from, as far as they have been composed
         self.ids: set[str] = set()
         self.complete = False
+        self.faulty = False  # whether there are jobs that cannot be run
         self._last: Job | None = None  # that was written or read
         self._file: Any = None
 
@@ -122,9 +123,23 @@ class Plan:
         if self.writes and self.path.exists():
             os.truncate(self.path, whole)
 
+    def amend(self, again: Callable[[Job], Job]) -> None:
+        """Write the plan anew with what `again` makes of each of its jobs, where some could not be run."""
+        if not (self.faulty and self.writes):
+            return
+        before = None
+        with replacing(self.path) as file:
+            for job in map(again, self):
+                file.write(_line(_told(job, before)))
+                self._counted(job)
+                before = job
+            if self.complete:
+                file.write(_line({"jobs": self.size, "points": self.points}))
+
     def append(self, job: Job) -> None:
         """One more job."""
         self._write(_told(job, self._last))
+        self.points = job.point + 1
         self._counted(job)
 
     def end(self, points: int) -> None:
@@ -143,8 +158,9 @@ class Plan:
             self._file = None
 
     def _counted(self, job: Job) -> None:
-        self.size, self.points = job.number + 1, job.point + 1
+        self.size = job.number + 1
         self.ids.add(job.id)
+        self.faulty = self.faulty or bool(job.error)
         self._last = job
 
     def _lines(self) -> Iterator[tuple[int, Job | None]]:
@@ -159,6 +175,7 @@ class Plan:
                 try:
                     values = json.loads(line)
                     job = None if "jobs" in values else _read(values, before)
+                    self.points = values["points"] if job is None else job.point + 1
                 except (ValueError, TypeError, KeyError, AttributeError) as error:
                     raise RecordError(f"{self.path} is damaged at line {number + 1}: move it away") from error
                 end, before = end + len(line), job or before
@@ -170,8 +187,12 @@ class Plan:
         if self._file is None:
             self._file = self.path.open("a", encoding="utf-8")
         with naming(self.path):
-            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+            self._file.write(_line(values))
             self._file.flush()  # the file system keeps the order; a job is synced with its own directory
+
+
+def _line(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) + "\n"
 
 
 def _told(job: Job, before: Job | None) -> dict[str, Any]:

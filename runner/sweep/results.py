@@ -27,7 +27,7 @@ def lines(places: Sequence[Place], metric: str | None, found: Sequence[Entry]) -
     for entry in found:
         if entry.state == "failed":
             where = f" ({entry.directory})" if entry.directory else ""
-            yield f"FAILED  {entry.job.told}{where}: {entry.error}"
+            yield f"FAILED  {entry.job.told}{where}: {' '.join(entry.error.split())}"
 
 
 def write(directory: Path, found: Sequence[Entry], places: Sequence[Place]) -> list[str]:

@@ -23,28 +23,31 @@ class Runs:
     Fields:
         since: when the sweep was begun, as status.json has times: what `sweep.done=redo` has done after that stays.
         gives_up: since when a run that was given up has been given up by this sweep, and counts as ended; None: never.
+        base: where relative paths of the jobs begin.
         redone: jobs that are done again, by their number.
-        seen: groups of which one finished run has been given to a worker, who compares its inputs with their hashes.
     """
 
     options: SweepConfig
     since: str
     gives_up: str | None = None
-    seen: set[str] = field(default_factory=set)
+    base: Path = Path()
     redone: set[int] = field(default_factory=set)
     _names: dict[Path, dict[str, str]] = field(default_factory=dict)  # of the directories in a folder, by fingerprint
+    # by group: finished jobs that are taken for done while a worker compares the inputs of one; None: they are the same
+    _taken: dict[str, list[int] | None] = field(default_factory=dict)
+    _changed: dict[str, str] = field(default_factory=dict)  # groups whose inputs are others now, and what is said of it
 
     def directory(self, job: Job) -> Path | None:
         """Where the run of a job is, if it has been begun."""
         found = self.listed(job)
         if found is None:
-            self._names[_folder(job)] |= _by_id(_folder(job))
+            self._names[self._folder(job)] |= _by_id(self._folder(job))
             found = self.listed(job)
         return found
 
     def listed(self, job: Job) -> Path | None:
         """The same as the folder was listed first; what has come since belongs to a job that runs now."""
-        folder = _folder(job)
+        folder = self._folder(job)
         if folder not in self._names:
             self._names[folder] = _by_id(folder)
         name = self._names[folder].get(job.id)
@@ -61,12 +64,16 @@ class Runs:
             self.redone.add(job.number)
             return None
         if state == "done":
-            if job.group not in self.seen:
-                self.seen.add(job.group)
+            if job.group not in self._taken:
+                self._taken[job.group] = []
                 return None
+            if job.group in self._changed:
+                return Outcome("failed", str(directory), self._changed[job.group], fresh=False, changed=True)
             metrics = read_json(directory / "metrics.json")
             if not _are_numbers(metrics):  # a worker finds the same, and mends it
                 return None
+            if (taken := self._taken[job.group]) is not None:
+                taken.append(job.number)
             return Outcome("done", str(directory), fresh=False, metrics=metrics, seconds=cost(directory))
         if state == "pruned" and self.gives_up is not None and str(status.get("ended", "")) >= self.gives_up:
             return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
@@ -76,8 +83,19 @@ class Runs:
 
     def told(self, job: Job) -> Outcome | None:
         """As `known`, for whoever only wants to know."""
-        self.seen.add(job.group)
+        self._taken.setdefault(job.group, None)
         return self.known(job)
+
+    def compared(self, job: Job, outcome: Outcome) -> list[int]:
+        """Jobs that were taken for done and are not: a worker has found that the inputs of their group have changed."""
+        taken = self._taken.get(job.group)
+        if taken is None or not (outcome.changed or (outcome.state == "done" and not outcome.fresh)):
+            return []
+        self._taken[job.group] = None
+        if not outcome.changed:
+            return []
+        self._changed[job.group] = outcome.error
+        return taken
 
     def mark_failed(self, job: Job, error: str, pid: int | None) -> None:
         """A run whose process could not say how it ended has failed; `pid` is that process."""
@@ -90,6 +108,10 @@ class Runs:
         if status.get("state") != "done" and status.get("pid") in (pid, None):
             write_json(path, status | {"state": "failed", "ended": now(), "error": error})
 
+    def _folder(self, job: Job) -> Path:
+        """See Record."""
+        return self.base / str(job.config["output_dir"]) / (safe(job.config["task"]["name"]) or "task")
+
     def _stays(self, status: Mapping[str, Any]) -> bool:
         return self.options.done == "skip" or str(status.get("ended", "")) > self.since  # whole seconds
 
@@ -99,11 +121,6 @@ def _are_numbers(found: Any) -> bool:
     return isinstance(found, dict) and all(
         isinstance(one, dict) and isinstance(one.get("value"), int | float) for one in found.values()
     )
-
-
-def _folder(job: Job) -> Path:
-    """See Record."""
-    return Path(job.config["output_dir"]) / (safe(job.config["task"]["name"]) or "task")
 
 
 def _by_id(folder: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from runner.errors import ConfigError
-from runner.sweep.grid import check_when, held, read
+from runner.sweep.grid import check_when, held, looks, read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -38,14 +38,10 @@ class Space:
         kept = held([*self.fixed, *drawn], self.when)
         return kept, [text for text in kept if text in drawn]
 
-    def samples(self) -> Iterator[list[str]]:
-        """Points in which each choice, and both ends of what is continuous, stands once: a first look."""
-        ends = {key: _ends(one) for key, one in self.drawn.items()}
-        firsts = {key: values[0] for key, values in ends.items()}
-        yield self.overrides(firsts)[0]
-        for key, values in ends.items():
-            for value in values[1:]:
-                yield self.overrides({**firsts, key: value})[0]
+    def samples(self) -> Iterator[Iterator[list[str]]]:
+        """See looks; of what is continuous both ends are looked at."""
+        for around in looks([_ends(one) for one in self.drawn.values()]):
+            yield (self.overrides(dict(zip(self.drawn, chosen, strict=True)))[0] for chosen in around)
 
     def all_values(self) -> dict[str, list[Any]]:
         """Every value of every key, for a grid.

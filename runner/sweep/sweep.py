@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,10 @@ from runner.files import read_json
 from runner.record import disk_error
 from runner.sweep.board import COSTS, chosen_metric
 from runner.sweep.crew import Limits
-from runner.sweep.directory import FILE, place, read
+from runner.sweep.directory import FILE, locked, place, read
 from runner.sweep.grid import Grid, grid
 from runner.sweep.launcher import Launcher
-from runner.sweep.options import SweepConfig
+from runner.sweep.options import SweepConfig, spelled
 from runner.sweep.plan import Job, Plan, thawed, way_of
 from runner.sweep.plugins import before, is_plugin
 from runner.sweep.source import Listed, Source
@@ -62,12 +62,12 @@ class Sweep:
     def grid(self, launcher: Launcher) -> None:
         """Every combination of the values given."""
         with self._carrying(), composer(self.also) as composing:
-            points, options = grid(self.arguments, self.options), self.options
+            points, options = grid(self.arguments, self.options, composing.folders), self.options
             asked = {"command": [*self.arguments], "sweeper": _determining(self.plugins), "seeds": options.seeds,
                      "tied": options.tied, "when": options.when, "name": options.name}  # fmt: skip
             placed = partial(self._place, varied=points.varied, asked=asked)
-            first = _checked(points.samples(), composing, lambda config: self._prepare(launcher, placed(config)))
-            numbers, directory = way_of(first).numbers, placed(first)
+            first, numbers = _checked(points.samples(), composing, lambda one: self._prepare(launcher, placed(one)))
+            directory = placed(first)
             chosen_metric([], numbers, options.metric)
             limits = launcher.limits(self.limits)
             once = {"axes": points.frozen}
@@ -75,6 +75,7 @@ class Sweep:
 
             def source(plan: Plan, facts: Mapping[str, Any]) -> Source:
                 given = points.as_planned(facts["axes"])
+                plan.amend(partial(_again, composing))
                 return Listed(planned(plan, given, composing), len(given))
 
             self.code = work.done(source, launcher.pool)
@@ -89,8 +90,7 @@ class Sweep:
             from runner.sweep import aims, search, space, storage
 
             options, drawn = aims.asked(given), space.space(self.arguments, self.options.when)
-            first = _checked(drawn.samples(), composing, lambda _: launcher.prepare())
-            numbers = way_of(first).numbers
+            first, numbers = _checked(drawn.samples(), composing, lambda _: launcher.prepare())
             found = aims.problems(options, numbers, first)
             found += [f"{name}  is for a grid: draw it as any other key" for name in self._of_grids()]
             if found:
@@ -153,15 +153,18 @@ def resumed(options: SweepConfig, rest: Sequence[str]) -> tuple[SweepConfig, lis
     directory = Path(options.resume)
     facts = read(directory)
     asked, plugins = facts["asked"], [text for text in rest if is_plugin(text)]
-    if different := [text for text in rest if text not in (*asked["command"], *plugins)]:
-        raise RecordError(f"{directory} holds a different sweep: {', '.join(different)}")
+    different = [text for text in rest if text not in (*asked["command"], *plugins)]
     kept = {name: asked[name] for name in ("seeds", "tied", "when", "name") if name in asked}
+    said = {name: value for name in kept if (value := getattr(options, name)) != getattr(SweepConfig(), name)}
+    different += [f"{spelled(name)}={value}" for name, value in said.items() if value != kept[name]]
+    if different:
+        raise RecordError(f"{directory} holds a different sweep: {', '.join(different)}")
     earlier = before(facts.get("plugins", []), plugins)
     return replace(options, **kept), [*asked["command"], *earlier, *plugins], asked.get("also")
 
 
 def show(options: SweepConfig) -> Iterator[str]:
-    """The results of a sweep, as far as it has come; its files are written anew.
+    """The results of a sweep, as far as it has come; its files are written anew, unless it is being worked off.
 
     Raises:
         RecordError: the directory holds none.
@@ -176,16 +179,34 @@ def show(options: SweepConfig) -> Iterator[str]:
     chosen = replace(options, metric=options.metric or (goals[0] if goals else None))
     numbers = {**way_of(thawed(first.config)).numbers, **COSTS}
     work = Work(directory, facts["asked"], chosen, Limits(), numbers)
-    counts = ", ".join(f"{count} {name}" for name, count in facts.get("counts", {}).items() if count)
-    yield f"{directory} · {facts['state']}{counts and f' · {counts}'}"
-    yield ""
-    yield from work.results(plan, facts["began"])
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(directory))
+            why = ""
+        except RecordError as error:
+            why = str(error)
+        state = "killed" if facts["state"] == "running" and not why else facts["state"]
+        counts = ", ".join(f"{count} {name}" for name, count in facts.get("counts", {}).items() if count)
+        yield f"{directory} · {state}{counts and f' · {counts}'}"
+        yield ""
+        yield from work.results(plan, _base(directory, facts, thawed(first.config).output_dir), kept=not why)
+        if why:
+            yield f"its files stay as they are: {why}"
+
+
+def _base(directory: Path, facts: Mapping[str, Any], output_dir: str) -> Path:
+    """Where relative paths of a sweep's jobs begin, wherever it is shown from, or has been moved to."""
+    outputs, named = directory.resolve().parents[1], Path(output_dir)
+    depth = len(outputs.parts) - len(named.parts)
+    beside = not named.is_absolute() and outputs.parts[depth:] == named.parts
+    base = Path(*outputs.parts[:depth]) if beside else Path(facts.get("working_directory", "."))
+    return Path() if base == Path.cwd() else base
 
 
 def planned(plan: Plan, points: Grid, composing: Composer) -> Iterator[Job]:
     """The jobs of a plan, and then those of the points that are not in it yet, each written down as it is composed."""
     done, number = plan.points, plan.size
-    yield from plan
+    yield from (_again(composing, job) for job in plan)
     if plan.complete:
         return
     varied = set(points.varied)
@@ -210,6 +231,11 @@ def _job(composing: Composer, number: int, point: int, overrides: list[str], dif
         return Job(number, point, "", overrides, differs, "", {}, f"ConfigError: {told}")
 
 
+def _again(composing: Composer, job: Job) -> Job:
+    """A job; one that could not be composed may be by now."""
+    return _job(composing, job.number, job.point, job.overrides, job.differs) if job.error else job
+
+
 def _composed(plan: Plan, composing: Composer, number: int, overrides: list[str], differs: list[str]) -> Job:
     """The job of a trial, which stands in the plan from then on."""
     job = _job(composing, number, number, overrides, differs)
@@ -217,25 +243,45 @@ def _composed(plan: Plan, composing: Composer, number: int, overrides: list[str]
     return job
 
 
-def _checked(points: Iterable[list[str]], composing: Composer, begun: Callable[[Config], None]) -> Config:
-    """The first point's configuration, which `begun` is told at once; every value has been looked at once.
+def _checked(
+    points: Iterable[Iterable[list[str]]], composing: Composer, begun: Callable[[Config], None]
+) -> tuple[Config, dict[str, bool]]:
+    """The first configuration, which `begun` is told at once, and the numbers of all that were looked at.
+
+    Args:
+        points: for each value that is given some that have it.
+        composing: them.
+        begun: told of the first.
 
     Raises:
-        ConfigError: naming each that cannot be used.
+        ConfigError: naming each value that goes with none.
     """
+    known: dict[tuple[str, ...], list[str]] = {}  # what is wrong with a point
     found: list[str] = []
     first: Config | None = None
-    for overrides in points:
-        try:
-            config = composing.config(overrides)
-            if first is None:
-                begun(config)
-            first = first or config
-        except ConfigError as error:
-            found += error.problems
+    ways: dict[str, Mapping[str, bool]] = {}
+    for around in points:
+        wrong: list[str] = []
+        for overrides in around:
+            point = tuple(overrides)
+            if point not in known:
+                try:
+                    config = composing.config(overrides)
+                    if first is None:
+                        begun(config)
+                    first, known[point] = first or config, []
+                    kind = repr((config.task, config.evaluates))
+                    ways[kind] = ways.get(kind) or way_of(config).numbers
+                except ConfigError as error:
+                    known[point] = error.problems
+            if not known[point]:
+                wrong = []
+                break
+            wrong = wrong or known[point]
+        found += wrong
     if found or first is None:
         raise ConfigError(list(dict.fromkeys(found)))
-    return first
+    return first, {name: larger for numbers in ways.values() for name, larger in numbers.items()}
 
 
 def _determining(plugins: Sequence[str]) -> list[str]:

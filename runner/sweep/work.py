@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED
-from runner.record import now
 from runner.report.markup import duration
 from runner.stop import Stop, stop_on_signals
 from runner.sweep.board import chosen_metric, leaderboard
 from runner.sweep.crew import Crew, Limits
-from runner.sweep.directory import FILE, begin, end, locked, read
+from runner.sweep.directory import FILE, began, begin, end, locked, read
 from runner.sweep.entries import entries
 from runner.sweep.findings import Findings
 from runner.sweep.options import SweepConfig
@@ -82,32 +81,44 @@ class Work:
                     crew.work()
             except Exception as error:
                 with suppress(OSError):  # on a full disk there is no place for it either
-                    end(self.directory, facts, state="stopped", counts=crew.counts, error=str(error))
+                    end(self.directory, facts, state="stopped", counts=crew.counts, failures=crew.failures,
+                        error=str(error))  # fmt: skip
                 raise
             code = _code(crew, stop)
             state = {DONE: "done", FAILED: "failed"}.get(code, "stopped")
-            end(self.directory, facts, state=state, counts=crew.counts)
-            for line in (crew.given_up, self.view.progress(crew), "", *self.results(plan, facts["began"])):
+            end(self.directory, facts, state=state, counts=crew.counts, failures=crew.failures)
+            for line in (crew.given_up, self.view.progress(crew), "", *self.results(plan)):
                 self.view.say(line)
         return code
 
-    def results(self, plan: Plan, since: str) -> Iterator[str]:
-        """Lines of the leaderboard and the failures; they are written to the directory, too."""
-        found = list(entries(plan, Runs(self.options, since)))
+    def results(self, plan: Plan, base: Path = Path(), kept: bool = True) -> Iterator[str]:
+        """Lines of the leaderboard and the failures.
+
+        Args:
+            plan: of the sweep.
+            base: where relative paths of its jobs begin.
+            kept: whether they are written to the directory, too.
+        """
+        facts = read(self.directory)
+        failures = facts.get("failures")
+        found = list(entries(plan, Runs(self.options, "", base=base), failures if isinstance(failures, dict) else {}))
         metric = chosen_metric(found, self.numbers, self.options.metric)
         places = leaderboard(found, *metric) if metric else []
         name = metric[0] if metric else None
         yield from lines(places, name, found)
+        if not kept:
+            return
         tables = write(self.directory, found, places)
-        page = write_page(Findings(self.directory, read(self.directory), self.numbers, name, found, places))
+        page = write_page(Findings(self.directory, facts, self.numbers, name, found, places))
         yield f"{self.directory}        {'  '.join([page, *tables])}"
 
     def _listed(self, source: Opening) -> Iterator[str]:
         """What would be done, and how long about, from what is there; nothing is written."""
-        facts = {**self.once, **(read(self.directory) if (self.directory / FILE).exists() else {"began": now()})}
+        earlier = read(self.directory) if (self.directory / FILE).exists() else {}
+        facts = {**self.once, **earlier}
         plan = Plan(self.directory, writes=False)
         plan.mend()
-        given, runs = source(plan, facts), Runs(self.options, facts["began"])
+        given, runs = source(plan, facts), Runs(self.options, began(earlier, self.options.done))
         seconds, left = [], 0
         while (job := given.next()) is not None:
             known = Outcome("failed", error=job.error) if job.error else runs.told(job)

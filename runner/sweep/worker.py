@@ -37,6 +37,7 @@ class Outcome:
         error: why it failed, one line.
         passing: whether the cause may pass.
         fresh: False where it had been done before.
+        changed: whether it had been done before with other inputs.
         seconds: of its work, imports and loading left out.
         wall_s: seconds from its beginning to its end.
         loads: checkpoints that the worker has loaded so far.
@@ -47,6 +48,7 @@ class Outcome:
     error: str = ""
     passing: bool = False
     fresh: bool = True
+    changed: bool = False
     seconds: float = 0.0
     wall_s: float = 0.0
     loads: int = 0
@@ -125,6 +127,9 @@ def _ended(experiment: Any, values: Mapping[str, Any], overrides: Sequence[str],
     except RunnerError as error:
         if isinstance(error, RecordError) and error.in_use:
             return Outcome("busy", error=str(error))
+        if isinstance(error, RecordError) and error.changed:
+            told = f"inputs changed since this run ({', '.join(error.changed)}); sweep.done=redo replaces it"
+            return Outcome("failed", error=told, changed=True)
         from runner.secret import redacted
 
         told = f"{type(error).__name__}: {redacted(' '.join(str(error).split()))}"

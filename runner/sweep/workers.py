@@ -89,10 +89,12 @@ class Worker:
         return True
 
     def end(self, why: str, grace_s: float = GRACE_S) -> None:
-        """Ask it to stop, and kill it where it does not."""
+        """Ask it to stop, and kill it where it does not; one that has been asked may have less time now."""
+        moment = time.monotonic() + grace_s
         if self.ending is None:
-            self.ending, self.why = time.monotonic() + grace_s, why
+            self.ending, self.why = moment, why
             self.line.signal(signal.SIGTERM)
+        self.ending = min(self.ending, moment)
 
     def give_up(self) -> None:
         """Ask it to end its job where it is."""

@@ -52,12 +52,16 @@ def test_seeds_are_a_dimension():
 
 
 def test_a_first_look_sees_every_value_once():
-    first = list(grid(["a=1,2,3", "b=4,5"], SweepConfig()).samples())
-    assert first == [["a=1", "b=4"], ["a=2", "b=4"], ["a=3", "b=4"], ["a=1", "b=5"]]
+    found = [list(around) for around in grid(["a=1,2,3", "b=4,5", "c=6"], SweepConfig()).samples()]
+    first = [["a=1", "b=4"], ["a=2", "b=4"], ["a=3", "b=4"], ["a=1", "b=4"], ["a=1", "b=5"]]
+    assert [around[0] for around in found] == [[*one, "c=6"] for one in first]
+    assert found[1] == [["a=2", "b=4", "c=6"], ["a=2", "b=5", "c=6"]]  # what may go together where a=2 b=4 does not
+    assert found[3] == [["a=1", "b=4", "c=6"], ["a=2", "b=4", "c=6"], ["a=3", "b=4", "c=6"]]
+    assert [list(around) for around in grid(["c=6"], SweepConfig()).samples()] == [[["c=6"]]]
 
 
 def test_a_first_look_at_very_many_values_sees_some_and_the_last():
-    found = list(grid(["a=range(0,10000)"], SweepConfig()).samples())
+    found = [next(around) for around in grid(["a=range(0,10000)"], SweepConfig()).samples()]
     assert found[0] == ["a=0"] and found[-1] == ["a=9999"] and len(found) <= 102
 
 
