@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from runner.config import Config
 from runner.errors import ConfigError, nearest
 from runner.sweep.board import COSTS
+from runner.sweep.conditions import condition
 from runner.sweep.plan import way_of
 from runner.sweep.samplers import CONSTRAINED, PRUNERS, SAMPLERS
 from runner.task import Task
-
-CONDITIONS: dict[str, Callable[[float, float], float]] = {  # to what Optuna calls feasible: at most 0
-    "<=": lambda value, bound: value - bound,
-    ">=": lambda value, bound: bound - value,
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,7 @@ def problems(options: SearchConfig, numbers: Mapping[str, bool], first: Config) 
             name = next(word for word in ("n_trials", "startup", "warmup_steps", "budget_s", "seed") if word in law)
             found.append(f"hydra.sweeper.{name}  {law} must hold, but got {getattr(options, name)}")
     for text in options.constraints:
-        name = (_condition(text) or ("",))[0]
+        name = (condition(text) or ("",))[0]
         if name not in known:
             found.append(f"hydra.sweeper.constraints  {text} is no condition, e.g. seconds<=10; {nearest(name, known)}")
     if options.constraints and options.sampler not in CONSTRAINED:
@@ -126,25 +122,3 @@ def goals(options: SearchConfig, numbers: Mapping[str, bool]) -> list[Goal]:
     if not names:
         raise ConfigError("hydra.sweeper.metric  these jobs have no numbers: search what is scored")
     return [Goal(name, known[name]) for name in names]
-
-
-def conditions(texts: Sequence[str], numbers: Mapping[str, float]) -> dict[str, float]:
-    """How far each condition is from being met: at most 0 where it is."""
-    found = {}
-    for text in texts:
-        condition = _condition(text)
-        assert condition is not None
-        name, relation, bound = condition
-        found[text] = CONDITIONS[relation](numbers[name], bound) if name in numbers else float("inf")
-    return found
-
-
-def _condition(text: str) -> tuple[str, str, float] | None:
-    for relation in CONDITIONS:
-        name, found, bound = text.partition(relation)
-        if found:
-            try:
-                return name.strip(), relation, float(bound)
-            except ValueError:
-                return None
-    return None

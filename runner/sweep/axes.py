@@ -23,7 +23,7 @@ class Axis:
         key: its whole name.
         name: as short as it can be.
         values: of the points: numbers, or places among the choices; None where the point has none.
-        choices: what is no number, in the order of its first appearance.
+        choices: what is no number, in an order that the values do not decide; numbers among them come first.
         log: whether places go by the logarithm.
         discrete: whether the values are few, and most of them are there several times.
         within: both ends of what is drawn at its place, if that is less or more than all values.
@@ -79,11 +79,20 @@ class Axis:
             yield from ((value, f"{value:,.6g}") for value in ticks(*self.ends, 5))
 
 
-def axis(key: str, name: str, texts: Sequence[str | None], log: bool | None = None) -> Axis:
-    """The axis of a key from what is said of it on the command line; `log`: whether it was drawn by its logarithm."""
+def axis(
+    key: str, name: str, texts: Sequence[str | None], log: bool | None = None, order: Sequence[int] | None = None
+) -> Axis:
+    """The axis of a key from what is said of it on the command line.
+
+    Args:
+        key, name: of the axis.
+        texts: what is said at each point.
+        log: whether it was drawn by its logarithm.
+        order: of the points, in which choices come; as they are given.
+    """
     numbers = [None if text is None else _number(text) for text in texts]
     if any(number is None for number, text in zip(numbers, texts, strict=True) if text is not None):
-        return _choices(key, name, texts)
+        return _choices(key, name, texts, range(len(texts)) if order is None else order)
     return measured(key, name, numbers, log)
 
 
@@ -114,8 +123,10 @@ def clip(text: str) -> str:
     return text if len(text) <= LABEL else text[: LABEL - 1] + "…"
 
 
-def _choices(key: str, name: str, texts: Sequence[str | None]) -> Axis:
-    known = list(dict.fromkeys(text for text in texts if text is not None))
+def _choices(key: str, name: str, texts: Sequence[str | None], order: Sequence[int]) -> Axis:
+    said = dict.fromkeys(text for text in (texts[at] for at in order) if text is not None)
+    numbers = {text: number for text in said if (number := _number(text)) is not None}
+    known = sorted(said, key=lambda text: (text not in numbers, numbers.get(text, 0.0)))
     if len(known) > CHOICES:
         known = [*known[: CHOICES - 1], f"{len(known) - CHOICES + 1} others"]
     at = {text: float(place) for place, text in enumerate(known)}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from runner.errors import ConfigError, nearest
+from runner.sweep.conditions import broken
 from runner.sweep.entries import Entry, scores
-from runner.sweep.paired import by_row, holm, paired, unpaired
+from runner.sweep.paired import NORMAL, by_row, holm, paired, unpaired, welch
 from runner.sweep.plan import Job, rows_of, thawed, way_of
 from runner.task import Way
 
@@ -27,12 +29,15 @@ class Place:
     Fields:
         told: what tells the point from the others.
         value: of the number, the mean over seeds.
-        low, high: 95 % interval: that of the run, or Student's over the seeds.
+        low, high: 95 % interval: that of the run; of several seeds Student's over them, with that of the runs.
         p: of being as good as the best, corrected for the number of comparisons (Holm); None for the best itself, and
             where nothing can be said.
         by_rows: whether that compares row by row.
-        firsts: in how many seeds it is the best.
+        firsts: in how many seeds it is the best, of so many that it shares with other points.
         seconds: of work, the mean over seeds.
+        runs: that it has in the plan; those that are done are its entries.
+        failed: of these.
+        breaks: conditions that its numbers do not meet.
     """
 
     entries: Sequence[Entry]
@@ -45,6 +50,10 @@ class Place:
     p: float | None = None
     by_rows: bool = True
     firsts: int = 0
+    shared: int = 0
+    runs: int = 1
+    failed: int = 0
+    breaks: Sequence[str] = ()
 
     @property
     def ties(self) -> bool:
@@ -52,14 +61,18 @@ class Place:
         return self.p is not None and self.p >= SAME
 
 
-def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place]:
-    """The points that are done, the best first; each is compared with the best on the same rows."""
+def leaderboard(found: Sequence[Entry], metric: str, larger: bool, conditions: Sequence[str] = ()) -> list[Place]:
+    """The points that are done, the best first; each is compared with the best on the same rows.
+
+    Points that failed with some of their seeds stand behind those that did not, points that break one of the
+    conditions behind all.
+    """
+    runs = list({entry.job.id: entry for entry in found}.values())  # trials may draw the same point again
     points: dict[str, list[Entry]] = {}
-    once = {entry.job.id: entry for entry in found if metric in entry.metrics}  # trials may draw the same point again
-    for entry in once.values():
+    for entry in runs:
         points.setdefault(_without_seed(entry.job), []).append(entry)
-    places = [_place(told, group, metric) for told, group in points.items()]
-    places.sort(key=lambda place: (-place.value if larger else place.value, place.seconds))
+    places = [_place(told, group, metric, conditions) for told, group in points.items() if _with(metric, group)]
+    places.sort(key=lambda one: (bool(one.breaks), bool(one.failed), -one.value if larger else one.value, one.seconds))
     if not places:
         return []
     ways: Ways = {}
@@ -67,9 +80,17 @@ def leaderboard(found: Sequence[Entry], metric: str, larger: bool) -> list[Place
     compared = [_compared(places[0], place, best_rows, metric, ways) for place in places[1:]]
     known = [at for at, (p, _) in enumerate(compared) if p is not None]
     corrected = dict(zip(known, holm([compared[at][0] or 0.0 for at in known]), strict=True))
-    best = _firsts(points, metric, larger)
-    ranked = [_with(places[0], None, True, best)]
-    return ranked + [_with(place, corrected.get(at), compared[at][1], best) for at, place in enumerate(places[1:])]
+    firsts, shared = _firsts(places, metric, larger)
+    return [
+        replace(place, p=corrected.get(at - 1), by_rows=by_rows, firsts=firsts[at], shared=shared[at])
+        for at, (place, (_, by_rows)) in enumerate(zip(places, [(None, True), *compared], strict=True))
+    ]
+
+
+def mean(place: Place, metric: str) -> float | None:
+    """A number of a point, the mean over its seeds."""
+    values = [entry.metrics[metric].value for entry in place.entries if metric in entry.metrics]
+    return sum(values) / len(values) if values else None
 
 
 def chosen_metric(found: Sequence[Entry], numbers: Mapping[str, bool], asked: str | None) -> tuple[str, bool] | None:
@@ -92,28 +113,66 @@ def _without_seed(job: Job) -> str:
     return " ".join(text for text in texts if not text.startswith("seed=")) or "as it is"
 
 
-def _place(told: str, group: Sequence[Entry], metric: str) -> Place:
+def _with(metric: str, group: Sequence[Entry]) -> list[Entry]:
+    return [entry for entry in group if metric in entry.metrics]
+
+
+def _place(told: str, runs: Sequence[Entry], metric: str, conditions: Sequence[str]) -> Place:
+    group = _with(metric, runs)
     values = [entry.metrics[metric] for entry in group]
     seconds = statistics.fmean(entry.seconds for entry in group)
-    if len(group) == 1:
-        one = values[0]
-        return Place(group, told, one.value, one.low, one.high, one.n, seconds)
-    mean = statistics.fmean(one.value for one in values)
-    half = _student(len(group) - 1) * statistics.stdev(one.value for one in values) / len(group) ** 0.5
-    return Place(group, told, mean, mean - half, mean + half, values[0].n, seconds)
+    names = set.intersection(*(set(entry.metrics) for entry in group))
+    numbers = {name: statistics.fmean(entry.metrics[name].value for entry in group) for name in names}
+    breaks, failed = broken(conditions, numbers), sum(entry.state == "failed" for entry in runs)
+    mean, low, high = numbers[metric], values[0].low, values[0].high
+    if len(group) > 1:
+        seeds = _student(len(group) - 1) * statistics.stdev(one.value for one in values) / len(group) ** 0.5
+        known = [(one.value - one.low, one.high - one.value) for one in values
+                 if one.low is not None and one.high is not None]  # fmt: skip
+        below, above = (statistics.fmean(halves) for halves in zip(*known, strict=True)) if known else (0.0, 0.0)
+        low, high = mean - math.hypot(seeds, below), mean + math.hypot(seeds, above)
+    return Place(group, told, mean, low, high, values[0].n, seconds, runs=len(runs), failed=failed, breaks=breaks)
 
 
 def _compared(
     best: Place, other: Place, first: dict[int, float] | None, metric: str, ways: Ways
 ) -> tuple[float | None, bool]:
     """The p-value of the two being as good, and whether it comes from the rows, `first` being those of the best."""
+    if best.breaks or other.breaks or best.failed or other.failed:
+        return None, False
     same = rows_of(best.entries[0].job) == rows_of(other.entries[0].job)
     second = _rows(other, metric, ways) if first is not None and same else None
-    if first is not None and second is not None and first.keys() == second.keys():
-        return paired(first, second), True
+    by_rows = first is not None and second is not None and first.keys() == second.keys()
+    if len(best.entries) > 1 or len(other.entries) > 1:
+        return _over_seeds(best, other, metric, (first, second) if by_rows else None), by_rows
+    if by_rows:
+        return paired(first or {}, second or {}), True
     if best.low is None or best.high is None or other.low is None or other.high is None:
         return None, False
     return unpaired((best.value, best.low, best.high), (other.value, other.low, other.high)), False
+
+
+def _over_seeds(best: Place, other: Place, metric: str, rows: Any) -> float | None:
+    """The p-value of two points with several seeds; None where they do not share all of them.
+
+    What varies is the seed and, with it or not, the rows: both variances of the difference count (Welch).
+    """
+    ours, theirs = (
+        {entry.job.config.get("seed"): entry.metrics[metric] for entry in one.entries} for one in (best, other)
+    )
+    if ours.keys() != theirs.keys() or len(ours) < 2:
+        return None
+    differences = [ours[seed].value - theirs[seed].value for seed in ours]
+    parts = [(statistics.variance(differences) / len(differences), len(differences) - 1.0)]
+    if rows is not None:
+        first, second = rows
+        each = [first[row] - second[row] for row in first]
+        parts += [(statistics.variance(each) / len(each), len(each) - 1.0)] if len(each) > 1 else []
+    else:
+        halves = [(one.high - one.low) / 2 / NORMAL for one in (*ours.values(), *theirs.values())
+                  if one.low is not None and one.high is not None]  # fmt: skip
+        parts += [(2 * statistics.fmean(half**2 for half in halves), math.inf)] if halves else []
+    return welch(statistics.fmean(differences), parts)
 
 
 def _student(freedom: int) -> float:
@@ -150,19 +209,18 @@ def _way(job: Job, ways: Ways) -> Way:
     return ways[key]
 
 
-def _firsts(points: Mapping[str, Sequence[Entry]], metric: str, larger: bool) -> dict[str, int]:
-    """In how many seeds each point is the best."""
-    seeds: dict[Any, list[tuple[float, str]]] = {}
-    for told, group in points.items():
-        for entry in group:
+def _firsts(places: Sequence[Place], metric: str, larger: bool) -> tuple[list[int], list[int]]:
+    """Of each point: in how many seeds it is the best, and how many it shares with another one."""
+    seeds: dict[Any, list[tuple[float, int]]] = {}
+    for at, place in enumerate(places):
+        for entry in place.entries:
             value = entry.metrics[metric].value
-            seeds.setdefault(entry.job.config.get("seed"), []).append((value if larger else -value, told))
-    found: dict[str, int] = {}
+            seeds.setdefault(entry.job.config.get("seed"), []).append((value if larger else -value, at))
+    firsts, shared = [0] * len(places), [0] * len(places)
     for ranked in seeds.values():
-        for told in {told for value, told in ranked if value == max(ranked)[0]}:
-            found[told] = found.get(told, 0) + 1
-    return found
-
-
-def _with(place: Place, p: float | None, by_rows: bool, firsts: Mapping[str, int]) -> Place:
-    return replace(place, p=p, by_rows=by_rows, firsts=firsts.get(place.told, 0))
+        if len(ranked) > 1:
+            most = max(value for value, _ in ranked)
+            for value, at in ranked:
+                shared[at] += 1
+                firsts[at] += value == most
+    return firsts, shared

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 from hydra.errors import HydraException
 
 from runner.errors import ConfigError, nearest
@@ -154,11 +154,19 @@ def _values(override: Override) -> list[str]:
         raise ConfigError(f"{key}  is a continuous range: {told}")
     try:
         found = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        if isinstance(override.value(), RangeSweep):
+            numbers = override.sweep_iterator()
+            found = [f"{key}={plainly(one) if isinstance(one, float) else one}" for one in numbers]
     except (HydraException, ValueError, ZeroDivisionError) as error:
         raise ConfigError(f"{key}  {str(error).splitlines()[0]}") from error
     if not found:
         raise ConfigError(f"{key}  is an empty range: {override.input_line} holds no value")
     return found
+
+
+def plainly(value: float) -> str:
+    """A number that was counted up to in steps, without the digits that rounding left: no 0.30000000000000004."""
+    return repr(float(f"{value:.12g}"))
 
 
 def _seeded(axes: dict[tuple[str, ...], Values], seeds: int | None) -> dict[tuple[str, ...], Values]:

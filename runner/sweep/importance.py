@@ -18,6 +18,7 @@ from runner.sweep.paired import holm
 
 FLIPS = 999  # permutations
 MOST = 2_000  # jobs that are looked at, drawn at random
+ROUNDING = 1e-9  # shares below are none
 FREEDOM = 4  # jobs beyond the parameters: with fewer nothing can be said
 
 
@@ -62,7 +63,8 @@ def importance(axes: Sequence[Axis], values: Sequence[float]) -> Importance:
     draw = np.random.default_rng(0)
     chosen = np.sort(draw.choice(len(values), min(len(values), MOST), replace=False))
     y = np.asarray(values, float)[chosen]
-    columns = [_columns(one, [one.values[at] for at in chosen]) for one in axes]
+    values_ = [[one.values[at] for at in chosen] for one in axes]
+    columns = [_columns(one, there, _follows(there, values_)) for one, there in zip(axes, values_, strict=True)]
     freedom = len(y) - 1 - sum(one.shape[1] for one in columns)
     needed = len(y) - freedom + FREEDOM
     total = float(((y - y.mean()) ** 2).sum())
@@ -76,26 +78,39 @@ def importance(axes: Sequence[Axis], values: Sequence[float]) -> Importance:
         left = (y - rest @ (rest.T @ y))[order]  # (jobs, permutations), as it is first
         shares = (((whole.T @ left) ** 2).sum(0) - ((rest.T @ left) ** 2).sum(0)) / total
         p = float((shares >= shares[0] - 1e-12).mean())
-        found.append((max(0.0, float(shares[0])), float(np.quantile(shares[1:], 0.95)), p))
+        share = float(shares[0])
+        found.append((share if share > ROUNDING else 0.0, float(np.quantile(shares[1:], 0.95)), p))
     corrected = holm([p for _, _, p in found])
     made = [Share(one, share, c, p) for one, (share, c, _), p in zip(axes, found, corrected, strict=True)]
     together = float(((whole.T @ (y - y.mean())) ** 2).sum() / total)
     return Importance(sorted(made, key=lambda one: -one.share), together, len(y), needed)
 
 
-def _columns(axis: Axis, values: Sequence[float | None]) -> Any:
-    """(jobs, parameters) a column for each value but the first, or place and its square where values are many."""
+def _follows(values: Sequence[float | None], others: Sequence[Sequence[float | None]]) -> bool:
+    """Whether another key says where this one is: that it is missing there is the other's effect."""
+    for other in others:
+        pairs = {(one, value is None) for one, value in zip(other, values, strict=True)}
+        if None not in other and len(pairs) == len(set(other)):
+            return None in values
+    return False
+
+
+def _columns(axis: Axis, values: Sequence[float | None], follows: bool) -> Any:
+    """(jobs, parameters) a column for each value but the first, or place and its square where values are many.
+
+    That a value is missing has a column as well, unless another key says where it is.
+    """
     import numpy as np
 
     if axis.discrete:
-        distinct = sorted(set(values), key=lambda value: (value is None, value))
+        distinct = sorted({value for value in values if not (follows and value is None)}, key=lambda v: (v is None, v))
         return np.asarray([[value == one for one in distinct[1:]] for value in values], float)
     known = [0.0 if value is None else axis.place(value) for value in values]
     missing = [value is None for value in values]
     x = np.asarray(known, float)
     there = ~np.asarray(missing)
     x = np.where(there, (x - x[there].mean()) / (x[there].std() or 1.0), 0.0)
-    return np.stack([x, x**2, *([np.asarray(missing, float)] if any(missing) else [])], axis=1)
+    return np.stack([x, x**2, *([np.asarray(missing, float)] if any(missing) and not follows else [])], axis=1)
 
 
 def _basis(columns: Sequence[Any], jobs: int) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 FLIPS = 9_999  # random ones of a permutation test
 ENOUGH = 200  # as extreme ones: then the share is known well enough
+NORMAL = 1.959964  # half the width of a 95 % interval, in standard deviations
 SAME = 1e-12  # share of what is summed by which sums of the same numbers may differ
 MOST = 20_000_000  # numbers that are drawn at a time
 
@@ -54,11 +55,29 @@ def paired(first: Mapping[int, float], second: Mapping[int, float]) -> float | N
 
 def unpaired(first: tuple[float, float, float], second: tuple[float, float, float]) -> float | None:
     """The same from two values with their 95 % intervals, as if their rows were others: cautious where they are not."""
-    halves = [(one[2] - one[1]) / 2 / 1.959964 for one in (first, second)]
+    halves = [(one[2] - one[1]) / 2 / NORMAL for one in (first, second)]
     spread = math.hypot(*halves)
     if not spread:
         return None
     return math.erfc(abs(first[0] - second[0]) / spread / math.sqrt(2))
+
+
+def welch(mean: float, parts: Sequence[tuple[float, float]]) -> float | None:
+    """The two-sided p-value of a mean being 0 whose variance is a sum (Welch 1947; Satterthwaite 1946).
+
+    Args:
+        mean: of differences.
+        parts: variances of the mean, each with its degrees of freedom.
+    """
+    total = math.fsum(variance for variance, _ in parts)
+    if not total:
+        return None if mean else 1.0
+    freedom = total**2 / (math.fsum(variance**2 / degrees for variance, degrees in parts) or 1e-300)
+    if freedom > 1e6:
+        return math.erfc(abs(mean) / math.sqrt(2 * total))
+    from mpmath import betainc
+
+    return float(betainc(freedom / 2, 0.5, 0, freedom / (freedom + mean**2 / total), regularized=True))
 
 
 def holm(values: Sequence[float]) -> list[float]:

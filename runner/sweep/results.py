@@ -9,18 +9,27 @@ from typing import Any
 
 from runner.errors import visible
 from runner.files import replacing
-from runner.report.markup import duration, number, words
-from runner.sweep.board import Place
+from runner.report.markup import duration, many, number, words
+from runner.sweep.board import Place, mean
 from runner.sweep.entries import Entry
 from runner.sweep.findings import drawn, keys, said, short
 
 SHOWN = 20  # points in a terminal; the others are in the files
+WORTH_S = 1.5  # seconds of work from which on costs are compared: what a worker's first job takes besides is less
+LAST = ("p", "seconds", "directory", "error")  # columns behind those that not all sweeps have
 
 
-def lines(places: Sequence[Place], metric: str | None, found: Sequence[Entry]) -> Iterator[str]:
-    """The leaderboard, then every failure again."""
+def lines(
+    places: Sequence[Place], metric: str | None, found: Sequence[Entry], goals: Sequence[str] = ()
+) -> Iterator[str]:
+    """The leaderboard, then every failure again; `goals` are shown beside the number that places are ordered by."""
     if places and metric is not None:
-        yield from _table([_header(places, metric), *(_row(at, places) for at in range(min(len(places), SHOWN)))])
+        beside_it = [goal for goal in goals if goal != metric]
+        rows = [_row(at, places, beside_it) for at in range(min(len(places), SHOWN))]
+        yield from _table([_header(places, metric, beside_it), *rows])
+        count = sum(entry.state == "done" and metric not in entry.metrics for entry in found)
+        if count:
+            yield f"{many(count, 'job')} done without {words(metric)}"
         if len(places) > SHOWN:
             yield f"… {len(places) - SHOWN:,} more in sweep.csv"
         yield from _cheapest(places)
@@ -39,6 +48,7 @@ def write(directory: Path, found: Sequence[Entry], places: Sequence[Place]) -> l
             columns.setdefault(name, [None] * at).append(value)
         for values in columns.values():
             values += [None] * (at + 1 - len(values))
+    columns = dict(sorted(columns.items(), key=lambda one: one[0] in LAST))
     with replacing(directory / "sweep.csv") as file:
         written = csv.writer(file, lineterminator="\n")
         written.writerow(columns)
@@ -67,28 +77,33 @@ def _column(values: list[Any]) -> list[Any]:
     return values if len(kinds) <= 1 else [None if value is None else str(value) for value in values]
 
 
-def _header(places: Sequence[Place], metric: str) -> list[str]:
-    return ["", words(metric), *short(keys(places)).values(), ""]
+def _header(places: Sequence[Place], metric: str, goals: Sequence[str]) -> list[str]:
+    return ["", words(metric), *map(words, goals), *short(keys(places)).values(), ""]
 
 
-def _row(at: int, places: Sequence[Place]) -> list[str]:
+def _row(at: int, places: Sequence[Place], goals: Sequence[str]) -> list[str]:
     place = places[at]
     values = said(place.entries[0].job)
     interval = "" if place.low is None else f" [{number(place.low)}, {number(place.high)}]"
     told = [drawn(values.get(key, "")) for key in keys(places)]
-    return [f"{at + 1}", f"{number(place.value)}{interval}", *told, _remark(at, places)]
+    others = [number(mean(place, goal)) for goal in goals]
+    return [f"{at + 1}", f"{number(place.value)}{interval}", *others, *told, _remark(at, places)]
 
 
 def _remark(at: int, places: Sequence[Place]) -> str:
     place, best = places[at], places[0]
     parts = []
     if at and place.ties:
-        cost = f", {beside(place.seconds, best.seconds)}" if best.seconds and place.seconds else ""
+        cost = f", {beside(place.seconds, best.seconds)}" if min(best.seconds, place.seconds) > WORTH_S else ""
         parts.append(f"ties with 1 (p = {place.p:.2f}{'' if place.by_rows else ', unpaired'}){cost}")
     elif at and place.p is not None:
         parts.append(f"worse than 1 (p {_small(place.p)}{'' if place.by_rows else ', unpaired'})")
-    if len(place.entries) > 1:
-        parts.append(f"best in {place.firsts} of {len(place.entries)} seeds")
+    if place.shared and place.runs > 1:
+        parts.append(f"best in {place.firsts} of {place.shared} seeds")
+    if len(place.entries) < place.runs:
+        parts.append(f"{len(place.entries)} of {place.runs} seeds{f', {place.failed} failed' if place.failed else ''}")
+    if place.breaks:
+        parts.append(f"breaks {', '.join(place.breaks)}")
     return "; ".join(parts)
 
 
@@ -96,7 +111,7 @@ def _cheapest(places: Sequence[Place]) -> Iterator[str]:
     """The one that takes least of those that may be as good as the best."""
     equal = [(at, place) for at, place in enumerate(places) if at == 0 or place.ties]
     at, least = min(equal, key=lambda one: one[1].seconds)
-    if at and places[0].seconds and least.seconds < 0.9 * places[0].seconds:
+    if at and places[0].seconds > WORTH_S and least.seconds < 0.9 * places[0].seconds:
         yield f"{at + 1} takes {duration(least.seconds)} where 1 takes {duration(places[0].seconds)}"
 
 

@@ -34,7 +34,7 @@ def sampler(options: SearchConfig, space: Space, number: int) -> BaseSampler:
         "random": lambda: optuna.samplers.RandomSampler(seed=made),
         "qmc": lambda: _qmc(space, options.seed, number),
         "grid": lambda: _grid(space.all_values(), options.seed),
-        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=made),
+        "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=made, population_size=max(2, options.startup)),
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from runner.errors import RecordError
 from runner.files import write_json
-from runner.sweep.aims import Goal, SearchConfig, conditions
+from runner.sweep.aims import Goal, SearchConfig
+from runner.sweep.conditions import conditions
 from runner.sweep.plan import Job, rows_of, thawed, way_of
 from runner.sweep.pruning import Best
 from runner.sweep.samplers import WHOLE, pruner, sampler
@@ -210,6 +211,12 @@ class Search:
         self._rows[number] = {} if job.error else rows_of(job)
         return job
 
+    def _held(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a trial that its run had: `sweep.when` takes others out."""
+        _, differs = self.space.overrides({key: params[key] for key in self.space.drawn})
+        kept = {text.partition("=")[0] for text in differs}
+        return {key: value for key, value in params.items() if key in kept}
+
     def _frozen(self, job: Job | FrozenTrial) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[job.number]
 
@@ -223,7 +230,8 @@ class Search:
         best = self.storage.ask(lambda: self.study.best_trials)
         names = [goal.name for goal in self.goals]
         found = [
-            {"trial": trial.number, "values": dict(zip(names, trial.values, strict=True)), "parameters": trial.params,
+            {"trial": trial.number, "values": dict(zip(names, trial.values, strict=True)),
+             "parameters": self._held(trial.params),
              "host": trial.user_attrs.get(OWNER, "").partition(":")[0], "directory": trial.user_attrs.get("directory")}
             for trial in best
         ]  # fmt: skip

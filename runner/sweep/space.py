@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 
 from runner.errors import ConfigError
-from runner.sweep.grid import check_when, held, looks, read
+from runner.sweep.grid import check_when, held, looks, plainly, read
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 KNOWN = ("log", "int")  # tags with a meaning
+MANY = 100_000  # values of a key, from which on they are not looked at one by one
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,10 @@ class Space:
         """
         found: dict[str, list[Any]] = {}
         for key, each in self.drawn.items():
-            one: Any = each
-            if hasattr(one, "choices"):
-                found[key] = list(one.choices)
-            elif one.step is None:
+            values = _values(each)
+            if values is None:
                 raise ConfigError(f"{key}  is continuous: hydra.sweeper.sampler=grid needs choices or ranges")
-            else:
-                count = round((one.high - one.low) / one.step) + 1
-                found[key] = [one.low + at * one.step for at in range(count)]
+            found[key] = values
         return found
 
     def size(self, sampler: str) -> float:
@@ -89,11 +86,18 @@ def space(overrides: Sequence[str], when: Mapping[str, str]) -> Space:
             fixed.append(override.input_line or f"{key}={override.get_value_element_as_str()}")
     if not drawn:
         raise ConfigError("search  has nothing to draw: give a key several values, a range or an interval")
-    known = {
-        key.lstrip("+"): [f"{key}={_said(one)}" for one in getattr(each, "choices", ())] for key, each in drawn.items()
-    }
-    check_when({**{text.partition("=")[0]: [text] for text in fixed}, **known}, when)
+    known = {key.lstrip("+"): [f"{key}={_said(one)}" for one in _values(each) or ()] for key, each in drawn.items()}
+    check_when({**{text.lstrip("+").partition("=")[0]: [text] for text in fixed}, **known}, when)
     return Space(drawn, fixed, when)
+
+
+def _values(distribution: BaseDistribution) -> list[Any] | None:
+    """All that may be drawn; None of what is continuous, or nearly."""
+    one: Any = distribution
+    if hasattr(one, "choices"):
+        return list(one.choices)
+    count = math.inf if one.step is None else round((one.high - one.low) / one.step) + 1
+    return None if count > MANY else [one.low + at * one.step for at in range(int(count))]
 
 
 def _distribution(key: str, override: Override) -> BaseDistribution:
@@ -143,4 +147,4 @@ def _ends(one: Any) -> list[Any]:
 
 
 def _said(value: Any) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+    return plainly(value) if isinstance(value, float) else str(value)

@@ -98,6 +98,7 @@ class Sweep:
             goals = aims.goals(options, numbers)
             asked = {"command": [*self.arguments], "goals": [goal.name for goal in goals], "when": self.options.when,
                      "name": self.options.name, "sweeper": _determining(self.plugins)}  # fmt: skip
+            asked |= {"constraints": options.constraints} if options.constraints else {}
             directory = self._place(first, list(drawn.drawn), asked)
             # a trial that failed has failed: the study has counted it
             chosen = replace(self.options, metric=self.options.metric or goals[0].name, failed="skip")

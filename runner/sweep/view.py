@@ -9,6 +9,7 @@ from typing import Any
 from runner.errors import visible
 from runner.report.markup import duration, number, words
 from runner.summary import estimate
+from runner.sweep.conditions import broken
 from runner.sweep.crew import Crew
 from runner.sweep.plan import Job
 from runner.sweep.worker import Outcome
@@ -32,6 +33,7 @@ class View:
 
         self.console = Console(highlight=False, soft_wrap=True, emoji=False)
         self.metric = metric
+        self.conditions: Sequence[str] = ()  # without which no job is the best
         self.best: tuple[float, float, Job] | None = None  # its number, its seconds
         self.start = self.last = time.monotonic()
         self.seconds: list[float] = []  # of the jobs that were run
@@ -50,7 +52,7 @@ class View:
             self._compare(job, outcome)
         if outcome.fresh and outcome.state == "done":
             self.seconds.append(outcome.wall_s)
-            told = ", ".join(_numbers(outcome.metrics))
+            told = ", ".join(self._numbers(outcome.metrics))
             self.say(f"done    {job.told}  {told and f'{told}  '}{duration(outcome.wall_s)}  {outcome.directory}")
         elif outcome.state == "pruned" and outcome.fresh:
             self.say(f"pruned  {job.told}  {outcome.error}  {duration(outcome.wall_s)}")
@@ -84,10 +86,18 @@ class View:
             told.append(f"{duration(each * crew.left / max(crew.limits.workers, 1))} left")
         return " · ".join(told)
 
+    def _numbers(self, metrics: Mapping[str, Any]) -> list[str]:
+        """That of the leaderboard, and others."""
+        names = sorted(metrics, key=lambda name: self.metric is None or name != self.metric[0])
+        return [f"{words(name)} {estimate(Estimate(**metrics[name]))}" for name in names[:SHOWN]]
+
     def _compare(self, job: Job, outcome: Outcome) -> None:
         if self.metric is None or self.metric[0] not in outcome.metrics:
             return
         value = outcome.metrics[self.metric[0]]["value"]
+        numbers = {name: one["value"] for name, one in outcome.metrics.items()} | {"seconds": outcome.seconds}
+        if broken(self.conditions, numbers):
+            return
         if self.best is None or self._place(value, outcome.seconds) < self._place(*self.best[:2]):
             self.best = value, outcome.seconds, job
 
@@ -115,7 +125,3 @@ def _under_way(worker: Worker) -> str:
     name, done, total, note = worker.progress
     far = f"{done:,}" if total is None else f"{done:,}/{total:,}"
     return f"  {worker.job.told}  {' · '.join(filter(None, (f'{name} {far}', note, since)))}"
-
-
-def _numbers(metrics: Mapping[str, Any]) -> list[str]:
-    return [f"{words(name)} {estimate(Estimate(**one))}" for name, one in list(metrics.items())[:SHOWN]]

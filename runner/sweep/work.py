@@ -50,6 +50,11 @@ class Work:
     once: Mapping[str, Any] = field(default_factory=dict)
     view: View = field(default_factory=View)
 
+    @property
+    def conditions(self) -> Sequence[str]:
+        """That a search was asked to keep to."""
+        return list(self.asked.get("constraints", ()))
+
     def done(self, source: Opening, pool: Hiring, watched: str | None = None) -> int:
         """The exit code.
 
@@ -61,6 +66,7 @@ class Work:
         self.view.metric = chosen_metric([], self.numbers, self.options.metric) or next(
             iter(self.numbers.items()), None
         )
+        self.view.conditions = self.conditions
         if self.options.dry_run:
             for line in self._listed(source):
                 self.view.say(line)
@@ -103,13 +109,14 @@ class Work:
         failures = facts.get("failures")
         found = list(entries(plan, Runs(self.options, "", base=base), failures if isinstance(failures, dict) else {}))
         metric = chosen_metric(found, self.numbers, self.options.metric)
-        places = leaderboard(found, *metric) if metric else []
+        places = leaderboard(found, *metric, self.conditions) if metric else []
         name = metric[0] if metric else None
-        yield from lines(places, name, found)
+        findings = Findings(self.directory, facts, self.numbers, name, found, places)
+        yield from lines(places, name, found, findings.goals)
         if not kept:
             return
         tables = write(self.directory, found, places)
-        page = write_page(Findings(self.directory, facts, self.numbers, name, found, places))
+        page = write_page(findings)
         yield f"{self.directory}        {'  '.join([page, *tables])}"
 
     def _listed(self, source: Opening) -> Iterator[str]:
@@ -125,8 +132,8 @@ class Work:
             seconds += [known.seconds] if known is not None and known.state == "done" else []
             left += known is None
             yield f"{'to do' if known is None else known.state:<7} {job.told}{f': {job.error}' if job.error else ''}"
-        each = sum(seconds) / len(seconds) if seconds else 0.0
-        yield f"{left:,} to do{f', about {duration(each * left / self.limits.workers)}' if each and left else ''}"
+        work_s = left * sum(seconds) / max(len(seconds), 1) / self.limits.workers
+        yield f"{left:,} to do{f', about {duration(work_s)} of work' if work_s else ''}"
 
     def _header(self, total: int, facts: Mapping[str, Any]) -> str:
         workers = self.limits.workers

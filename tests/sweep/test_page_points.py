@@ -28,10 +28,11 @@ def test_an_axis_is_logarithmic_where_it_was_drawn_so_or_spreads_over_two_decade
     assert axis("k", "k", texts, log).log is expected
 
 
-def test_what_is_no_number_stands_in_the_order_of_its_appearance():
-    made = axis("k", "k", ["null", "5", "null", None])
-    assert made.choices == ["null", "5"] and list(made.values) == [0.0, 1.0, 0.0, None]
-    assert axis("k", "k", ["nan", "1"]).choices == ["nan", "1"]  # not finite is no place on an axis
+def test_what_is_no_number_stands_in_the_order_of_the_plan_behind_numbers():
+    made = axis("k", "k", ["null", "10", "null", None, "5"])
+    assert made.choices == ["5", "10", "null"] and list(made.values) == [2.0, 1.0, 2.0, None, 0.0]
+    assert axis("k", "k", ["b", "a"], order=[1, 0]).choices == ["a", "b"]
+    assert axis("k", "k", ["nan", "1"]).choices == ["1", "nan"]  # not finite is no place on an axis
     many = axis("k", "k", [f"v{at}" for at in range(100)])
     assert many.choices[-1] == "61 others" and many.values[-1] == 39.0
 

@@ -12,7 +12,7 @@ from runner.report.svg import interval
 from runner.sweep.board import Place
 from runner.sweep.findings import Findings, keys, short
 from runner.sweep.page.leaderboard import link, p_value, values
-from runner.sweep.results import beside
+from runner.sweep.results import WORTH_S, beside
 
 TIES = 8  # points as good as the best that are listed
 
@@ -23,6 +23,13 @@ def answer(findings: Findings) -> Markup:
         return Markup("")
     best = findings.places[0]
     by = f", by {words(findings.metric)} alone" if findings.goals else ""
+    kept = findings.facts.get("asked", {}).get("constraints")
+    if isinstance(kept, list) and kept:
+        by += (
+            f"; none keeps to {' and '.join(map(str, kept))}"
+            if best.breaks
+            else f", with {' and '.join(map(str, kept))}"
+        )
     parts: list[Markup | None] = [
         tag("h2", "The best", tag("small", f"of {many(len(findings.places), 'point')}{by}")),
         tag("div", _number(findings, best), _values(findings, best), class_="best-point", data_point=0),
@@ -75,8 +82,10 @@ def _said(findings: Findings) -> list[Markup]:
     second = f"p < 0.05 by {how}{some}, corrected for {many(compared, 'comparison')} (Holm). " if compared else ""
     second += "The best of many is a little lucky: its number on new data will be nearer to the others'."
     seeds = ""
-    if len(best.entries) > 1:
-        seeds = f" It is the best in {best.firsts} of {many(len(best.entries), 'seed')}."
+    if best.shared and len(best.entries) > 1:
+        seeds = f" It is the best in {best.firsts} of {many(best.shared, 'seed')}."
+    if len(best.entries) < best.runs:
+        seeds += f" {len(best.entries)} of its {best.runs} seeds are done."
     if len(ties) == len(others) > 1:
         seeds += " Nothing tells these points apart: more rows or more seeds could."
     return [tag("p", tag("strong", f"{first}."), seeds), tag("p", second, class_="quiet")]
@@ -104,7 +113,7 @@ def _ties(findings: Findings) -> Markup | None:
 
 def _tie(findings: Findings, at: int, place: Place, names: Sequence[str]) -> Markup:
     best, shown = findings.places[0], values(place)
-    cost = f" ({beside(place.seconds, best.seconds)})" if at and best.seconds and place.seconds else ""
+    cost = f" ({beside(place.seconds, best.seconds)})" if at and min(best.seconds, place.seconds) > WORTH_S else ""
     return tag(
         "tr",
         tag("td", at + 1, class_="number"),

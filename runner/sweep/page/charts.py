@@ -23,7 +23,7 @@ def _front(findings: Findings, points: Points) -> Markup:
         return Markup("")
     said = " and ".join(f"{goal.name} ({'larger' if findings.numbers[goal.key] else 'smaller'} is better)"
                         for goal in points.goals)  # fmt: skip
-    count, whole = len(points.front), len(points.goals[0].values)
+    count, whole = len(points.front), len(findings.places)
     told = f"{count:,} of {many(whole, 'point')} {'is' if count == 1 else 'are'} beaten by no other in {said} at once"
     choosing = [_chooser("front-x", "across"), _chooser("front-y", "up")] if len(points.goals) > 2 else []
     return tag("section", tag("h2", "The front"), tag("p", f"{told}: they are ringed, ◆ in the leaderboard."),
@@ -36,7 +36,7 @@ def _parallel(findings: Findings, points: Points) -> Markup:
         return Markup("")
     better = "up" if findings.numbers.get(findings.metric or "", True) else "down"
     told = (f"A line a point; better is {better} on the axis of {points.number.name if points.number else ''}. "
-            "Drag along an axis to keep only the points between; click it to let go.")  # fmt: skip
+            f"Drag along an axis to keep only the points between; click it to let go.{points.told}")  # fmt: skip
     return tag("section", tag("h2", "All keys at once"), tag("p", told, class_="quiet"), legend(findings.places),
                _canvas("parallel-chart", "scroll"), id="parallel")  # fmt: skip
 
@@ -52,6 +52,7 @@ def _slices(findings: Findings, points: Points) -> Markup:
         count = points.number.beyond
         stand = "stands" if count == 1 else "stand"
         told += f" {many(count, 'point')} far worse than most {stand} hollow at the edge of each chart."
+    told += points.told
     return tag("section", tag("h2", "Key by key"), tag("p", told[:1].upper() + told[1:], class_="quiet"),
                _canvas("slices-chart", "charts"), id="slices")  # fmt: skip
 
@@ -61,7 +62,8 @@ def _pairs(points: Points) -> Markup:
         return Markup("")
     choosing = [_chooser("pair-x", "across"), _chooser("pair-y", "up")]
     return tag("section", tag("h2", "Two keys"), tag("p", *choosing, class_="choosing"),
-               tag("p", id="pair-told", class_="quiet"), _canvas("pairs-chart"), id="pairs")  # fmt: skip
+               tag("p", id="pair-told", class_="quiet"), tag("p", points.told, class_="quiet") if points.told else None,
+               _canvas("pairs-chart"), id="pairs")  # fmt: skip
 
 
 def _chooser(name: str, label: str) -> Markup:

@@ -13,6 +13,7 @@ const make = (name, attributes = {}, ...children) => {
 // From 0 to 1 on an axis that data.axes has.
 const share = (axis, value) => {
   if (value === null || value === undefined) return NONE;
+  if (axis.log && value <= 0) return -Infinity;  // an interval may reach there
   const at = axis.log ? Math.log : (x) => x;
   return (at(value) - at(axis.low)) / (at(axis.high) - at(axis.low));
 };
@@ -82,8 +83,8 @@ const spaced = (ticks, place, least) => {
   });
 };
 
-// The points, those to be seen first last.
-const ordered = data.points.map((_, at) => at).sort((a, b) => data.points[b].k - data.points[a].k || b - a);
+// The points that are drawn, those to be seen first last.
+const ordered = (data.drawn || data.points.map((_, at) => at)).sort((a, b) => data.points[b].k - data.points[a].k || b - a);
 const far = (at) => Math.abs(share(data.number, data.points[at].v) - 0.5) > 0.5;  // beyond the axis of the number
 const CROWD = 150;  // points from which on each is drawn smaller
 const dot = (at, x, y, r = data.points.length > CROWD ? 3 : 4.2) =>

@@ -12,7 +12,7 @@ const front = () => {
     const [i, j] = selects.map((select, at) => (select ? Number(select.value) : at));
     const [a, b] = [data.goals[i], data.goals[j]], height = Math.min(420, Math.max(280, width * 0.5));
     const box = frame(width, height, a, b, { left: 70 });
-    const shown = ordered.filter((at) => data.points[at].g[i] !== null && data.points[at].g[j] !== null);
+    const shown = [...new Set([...ordered, ...data.front])].filter((at) => data.points[at].g[i] !== null && data.points[at].g[j] !== null);
     const xy = (at) => [box.x(data.points[at].g[i]), box.y(data.points[at].g[j])];
     const rings = data.front.map((at) => make("circle", { class: "ring", cx: xy(at)[0], cy: xy(at)[1], r: 8 }));
     const line = data.goals.length === 2 && data.front.length ? [stairs(data.front.map(xy), a.larger)] : [];

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 from runner.report.markup import Markup, clipped, duration, join, many, number, tag, within, words
 from runner.sweep.axes import Axis
-from runner.sweep.board import Place
+from runner.sweep.board import Place, mean
 from runner.sweep.entries import Entry
 from runner.sweep.findings import Findings, drawn, keys, said, short
-from runner.sweep.page.points import front, mean, number_axis, standing, wide_axis
+from runner.sweep.page.points import ahead_of_all, number_axis, standing, wide_axis
 
 SIZE = 480_000  # bytes of the rows
 VALUE = 60  # characters of a value; the whole is in its title
@@ -24,7 +24,7 @@ def leaderboard(findings: Findings) -> tuple[Markup, int]:
     if not places or findings.metric is None:
         return _unordered(findings), 0
     names, scale = keys(places), wide_axis(number_axis(findings, places), places)
-    ahead = set(_front(findings))
+    ahead = set(ahead_of_all(findings))
     rows = within((_row(findings, at, names, scale, at in ahead) for at in range(len(places))), SIZE)
     table = tag("table", _head(findings, names), tag("tbody", *rows), class_="board")
     left = len(places) - len(rows)
@@ -61,6 +61,10 @@ def values(place: Place) -> dict[str, str]:
 
 def p_value(place: Place) -> str:
     """Corrected; ~ where it does not come from the rows."""
+    if place.breaks:
+        return f"breaks {', '.join(place.breaks)}"
+    if place.failed:
+        return f"{place.failed} of {place.runs} seeds failed"
     if place.p is None:
         return "–"
     return f"{'' if place.by_rows else '~'}{'<0.001' if place.p < 0.001 else f'{place.p:.3f}'}"
@@ -125,11 +129,6 @@ def _whisker(place: Place, scale: Axis) -> str:
 
     ends = (place.value if end is None else end for end in (place.low, place.value, place.high))
     return ";".join(f"--{name}:{share(end)}" for name, end in zip("lvh", ends, strict=True))
-
-
-def _front(findings: Findings) -> list[int]:
-    goals = [[mean(place, goal) for place in findings.places] for goal in findings.goals]
-    return front(goals, [findings.numbers[goal] for goal in findings.goals]) if goals else []
 
 
 def _unordered(findings: Findings) -> Markup:

@@ -31,7 +31,8 @@ const parallel = () => {
 
 const chooses = (axes, brushes) => {
   const test = (at) => [...brushes].every(([axis, [low, high]]) => {
-    const found = share(axes[axis][0], axes[axis][1](data.points[at]));
+    const value = axes[axis][1](data.points[at]), at_ = share(axes[axis][0], value);
+    const found = value === null ? at_ : clamp(at_);  // as it is drawn
     return found >= low && found <= high;
   });
   keep("axes", brushes.size ? test : null);

@@ -8,18 +8,20 @@ from typing import Any
 
 from runner.report.markup import words
 from runner.sweep.axes import Axis, axis, fence, measured
-from runner.sweep.board import Place
+from runner.sweep.board import Place, mean
 from runner.sweep.findings import Findings, keys, said, short
 from runner.sweep.plan import Job
 
+DRAWN = 1_500  # points in a chart
 BEST, TIED, WORSE, UNSAID = range(4)  # how a point stands to the best
 
 
 @dataclass(frozen=True)
 class Points:
-    """What can be drawn of the first points of the leaderboard.
+    """What can be drawn: the points that the leaderboard shows, those of the front, and of many every so many.
 
     Fields:
+        told: which points the charts show, where that is not all.
         keys: axes of the keys that differ.
         number, seconds: axes of the number that points are ordered by, and of what they cost.
         goals: axes of the numbers that a search made best together.
@@ -27,6 +29,7 @@ class Points:
         data: all of it, for the script.
     """
 
+    told: str
     keys: Sequence[Axis]
     number: Axis | None
     seconds: Axis
@@ -36,14 +39,23 @@ class Points:
 
 
 def points(findings: Findings, count: int) -> Points:
-    """The first `count` points."""
-    places, metric = findings.places[:count], findings.metric
+    """Those of the first `count` places, and what is drawn.
+
+    Charts of the best alone would show no point that is bad: of very many points every so many are drawn, by place.
+    """
+    every, metric, size = findings.places, findings.metric, len(findings.places)
+    ahead = ahead_of_all(findings)
+    drawn = range(size) if size <= DRAWN else [round(at * (size - 1) / (DRAWN - 1)) for at in range(DRAWN)]
+    there = [*range(count), *sorted({*drawn, *ahead}.difference(range(count)))]
+    at_ = {place: at for at, place in enumerate(there)}
+    places = [every[at] for at in there]
+    told = f" {len(drawn):,} of {size:,} points are drawn, evenly by place." if len(drawn) < size else ""
     varied = [one for one in key_axes([place.entries[0].job for place in places], keys(places), findings.command)
               if one.several]  # fmt: skip
     number = number_axis(findings, places) if metric and places else None
     seconds = measured("seconds", "seconds", [place.seconds for place in places])
     goals = [measured(goal, words(goal), [mean(place, goal) for place in places]) for goal in findings.goals]
-    best = front([one.values for one in goals], [findings.numbers[goal.key] for goal in goals]) if goals else []
+    best = [at_[at] for at in ahead]
     data = {
         "axes": [_axis(one) for one in varied],
         "number": _axis(number) | {"larger": findings.numbers.get(metric or "", True)} if number else None,
@@ -51,14 +63,15 @@ def points(findings: Findings, count: int) -> Points:
         "seconds": _axis(seconds) if places else None,
         "goals": [_axis(one) | {"larger": findings.numbers[one.key]} for one in goals],
         "front": best,
+        "drawn": [at_[at] for at in drawn] if len(drawn) < size else None,
         "points": [
             {"v": _round(place.value), "l": _round(place.low), "h": _round(place.high), "s": _round(place.seconds),
-             "p": _round(place.p), "k": standing(at, place), "a": [_round(one.values[at]) for one in varied],
+             "p": _round(place.p), "k": standing(there[at], place), "a": [_round(one.values[at]) for one in varied],
              "g": [_round(one.values[at]) for one in goals]}
             for at, place in enumerate(places)
         ],
     }  # fmt: skip
-    return Points(varied, number, seconds, goals, best, data)
+    return Points(told, varied, number, seconds, goals, best, data)
 
 
 def number_axis(findings: Findings, places: Sequence[Place]) -> Axis:
@@ -85,8 +98,8 @@ def key_axes(jobs: Sequence[Job], names: Sequence[str], command: Sequence[str]) 
     given = {key.lstrip("+"): value for key, _, value in (text.partition("=") for text in command)}
     logs = {key: "log" in value.partition("interval(")[0] for key, value in given.items() if "interval(" in value}
     values = [said(job) for job in jobs]
-    told = short(names)
-    return [axis(key, told[key], [one.get(key) for one in values], logs.get(key)) for key in names]
+    told, order = short(names), sorted(range(len(jobs)), key=lambda at: jobs[at].number)
+    return [axis(key, told[key], [one.get(key) for one in values], logs.get(key), order) for key in names]
 
 
 def standing(at: int, place: Place) -> int:
@@ -96,10 +109,12 @@ def standing(at: int, place: Place) -> int:
     return UNSAID if place.p is None else TIED if place.ties else WORSE
 
 
-def mean(place: Place, metric: str) -> float | None:
-    """A number of a point, the mean over its seeds."""
-    values = [entry.metrics[metric].value for entry in place.entries if metric in entry.metrics]
-    return sum(values) / len(values) if values else None
+def ahead_of_all(findings: Findings) -> list[int]:
+    """Places of the points that none beats in all goals of a search, of those that keep to its conditions."""
+    if not findings.goals:
+        return []
+    goals = [[None if place.breaks else mean(place, goal) for place in findings.places] for goal in findings.goals]
+    return front(goals, [findings.numbers[goal] for goal in findings.goals])
 
 
 def front(goals: Sequence[Sequence[float | None]], larger: Sequence[bool]) -> list[int]:
