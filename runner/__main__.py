@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runner.errors import DONE, INTERRUPTED, ConfigError, RunnerError, Stopped, visible
+from runner.errors import DONE, FAILED, INTERRUPTED, ConfigError, RunnerError, Stopped, visible
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         print("\n".join(["interrupted", *_notes(error)]), file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:  # whoever read what is printed has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
 
 
 def _does(arguments: Sequence[str]) -> int:

@@ -39,6 +39,7 @@ def run(
     from runner.compose import compose
     from runner.config import freeze
     from runner.experiment import run as run_config
+    from runner.log import Silent
 
     asked = [f"task={task}", *overrides, *_overrides("checkpoint", checkpoint, "name_or_path")]
     asked += _overrides("data", data, "path")
@@ -47,19 +48,6 @@ def run(
     for section, values in sections.items():
         asked += list(_flat(section, values))
     return run_config(freeze(compose(asked)), observer or Silent(), asked)
-
-
-class Silent:
-    """An observer that shows nothing."""
-
-    def phase(self, line: str) -> None:
-        """Nothing."""
-
-    def answer(self, row: Mapping[str, Any], prediction: Any) -> None:
-        """Nothing."""
-
-    def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
-        """Nothing."""
 
 
 def _overrides(section: str, given: str | Mapping[str, Any] | None, main: str) -> list[str]:

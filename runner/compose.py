@@ -209,7 +209,13 @@ def _read(text: str) -> Override:
         raise ConfigError(f"{text[:200]}  {told}") from error
     places = (override.key_or_group, override.package or "")
     if any(place.replace("/", ".").partition(".")[0] == "hydra" for place in places):
-        raise ConfigError(f"{override.get_key_element().lstrip('+~')}  is not an option: Hydra's own section is fixed")
+        key = override.get_key_element().lstrip("+~")
+        more = (
+            "; a sweep needs -m"
+            if key.startswith(("hydra/sweeper", "hydra/launcher", "hydra.sweeper", "hydra.launcher"))
+            else ""
+        )
+        raise ConfigError(f"{key}  is not an option: Hydra's own section is fixed{more}")
     if override.is_sweep_override():
         raise ConfigError(f"{text}  is a sweep: add -m to run all of its values")
     return override

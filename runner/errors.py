@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from difflib import SequenceMatcher, get_close_matches
 
 DONE, FAILED, REFUSED, STOPPED, INTERRUPTED = 0, 1, 2, 75, 130  # exit codes
+KNOWN = 16  # names that an error message lists
 # What would steer a terminal, reverse the reading direction or be no text at all; newline and tab stay.
 UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -77,7 +78,8 @@ def nearest(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=3, cutoff=0.6)
     best = SequenceMatcher(None, name, close[0]).ratio() if close else 0.0
     close = [one for one in close if SequenceMatcher(None, name, one).ratio() > best - 0.1]  # as near as the nearest
-    return f"nearest: {', '.join(close)}" if close else f"known: {', '.join(sorted(known)[:12])}"
+    more = ", …" if len(known) > KNOWN else ""
+    return f"nearest: {', '.join(close)}" if close else f"known: {', '.join(sorted(known)[:KNOWN])}{more}"
 
 
 def visible(text: str) -> str:

@@ -19,7 +19,7 @@ from runner.files import read_json
 from runner.introduction import introduction
 from runner.kept import Kept
 from runner.loading import found, load
-from runner.log import Logged
+from runner.log import Logged, Silent
 from runner.manifest import Inputs, other_code, read_manifest
 from runner.peak import forget_peak, peak_mb
 from runner.predict import summarise
@@ -71,8 +71,7 @@ def run(config: Config, observer: Observer, overrides: Sequence[str] = (), kept:
         forget_peak()
         this = Run(config, task, record, logged, stop, open_splits(config, task), kept)
         record.predictions.count = this.splits["rows"].count
-        source = found(this, config.checkpoint)
-        this.inputs = Inputs.of(config, source.files, this.splits)
+        source = _found(this)
         _same_inputs(this)
         this.header = introduction(config, task, source, this.splits)
         if record.done:
@@ -108,6 +107,26 @@ def _page_of_what_went_wrong(record: Record) -> Iterator[None]:
             with suppress(OSError):
                 error.add_note(f"{record.directory}        {write_report(record.directory).name}")
         raise
+
+
+def changed_inputs(config: Config) -> list[str]:
+    """Names of the files that a run was made from and that are others now; nothing is loaded or written.
+
+    Raises:
+        RunnerError: they cannot be read.
+    """
+    task, record = Task.build(config.task), Record(config)
+    this = Run(config, task, record, Logged(record, Silent()), Stop(), open_splits(config, task))
+    _found(this)
+    known = read_manifest(record.directory)
+    return this.inputs.changed(known) if known else []
+
+
+def _found(this: Run) -> Any:
+    """The checkpoint that a run begins with; its files and those of the data are the run's inputs."""
+    source = found(this, this.config.checkpoint)
+    this.inputs = Inputs.of(this.config, source.files, this.splits)
+    return source
 
 
 def read_metrics(directory: Path) -> dict[str, Estimate]:

@@ -38,3 +38,16 @@ class Logged:
         """Tell it."""
         assert isinstance(self.observer, Following)
         self.observer.reached(step, find)
+
+
+class Silent:
+    """An observer that shows nothing."""
+
+    def phase(self, line: str) -> None:
+        """Nothing."""
+
+    def answer(self, row: Row, prediction: object) -> None:
+        """Nothing."""
+
+    def progress(self, name: str, done: int, total: int | None, note: str, under_way: float = 0.0) -> None:
+        """Nothing."""

@@ -126,8 +126,8 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         environment |= options.pop("env", {})
         process = subprocess.Popen(
             [sys.executable, "-m", "runner", *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment,
-            start_new_session=True, **({"cwd": tmp_path} | options),
+            text=True, env=environment, start_new_session=True,
+            **({"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "cwd": tmp_path} | options),
         )  # fmt: skip
         started.append(process)
         return process

@@ -92,7 +92,8 @@ def problems(options: SearchConfig, numbers: Mapping[str, bool], first: Config) 
     for text in options.constraints:
         name = (condition(text) or ("",))[0]
         if name not in known:
-            found.append(f"hydra.sweeper.constraints  {text} is no condition, e.g. seconds<=10; {nearest(name, known)}")
+            told = f"{text} is no condition with <= or >=, e.g. seconds<=10"
+            found.append(f"hydra.sweeper.constraints  {told}; {nearest(name, known)}")
     if options.constraints and options.sampler not in CONSTRAINED:
         found.append(f"hydra.sweeper.constraints  mean nothing to {options.sampler}: use {', '.join(CONSTRAINED)}")
     if options.pruner is not None and len(options.metric) > 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ from runner.sweep.worker import Outcome
 from runner.sweep.workers import GRACE_S, Pool, Worker
 
 STATES = ("done", "skipped", "pruned", "failed", "stopped")
+BEAT_S = 3.0  # seconds between two signs of life
 BUSY_S = 1.0  # seconds until a run is looked at again that another process is at
 FULL = 0.8  # of the memory that a worker may have: from there on it is replaced between jobs
 OVER = 0.04  # of a budget that jobs under way may take to stop by themselves
@@ -49,6 +50,9 @@ class Watcher(Protocol):
     def ended(self, job: Job, outcome: Outcome) -> None:
         """A job has ended, or is not run again."""
 
+    def refused(self, count: int, error: str) -> None:
+        """So many jobs that were taken for done are not."""
+
     def tick(self, crew: Crew) -> None:
         """A few times a second."""
 
@@ -61,6 +65,7 @@ class Crew:
         source: of the jobs, and told what comes of them.
         metric: the number that the source wants to know while a job is under way.
         used_s: seconds of the budget that earlier attempts have taken.
+        beat: called every few seconds while there is work.
         waiting: by group, in the order of the plan.
     """
 
@@ -73,6 +78,7 @@ class Crew:
     stop: Stop
     metric: str | None = None
     used_s: float = 0.0
+    beat: Callable[[], None] = lambda: None
     waiting: dict[str, deque[Job]] = field(default_factory=dict)
     later: list[tuple[float, Job]] = field(default_factory=list)  # when it may be begun again, seconds
     attempts: dict[int, int] = field(default_factory=dict)  # of jobs under way or begun again
@@ -81,6 +87,7 @@ class Crew:
     given_up: str = ""  # why no further job is begun
     exhausted: bool = False
     since: float = field(default_factory=time.monotonic)
+    beaten: float = 0.0
 
     def work(self) -> None:
         """Until every job has ended, or a stop was asked for."""
@@ -120,7 +127,8 @@ class Crew:
 
     def _finished(self) -> bool:
         over = bool(self.stop or self.given_up)
-        return not self.running and (over or (self.exhausted and not self.later and not any(self.waiting.values())))
+        left = self.later or any(self.waiting.values()) or self.runs.comparing
+        return not self.running and (over or (self.exhausted and not left))
 
     def _read_on(self) -> None:
         """One more job of the plan; what is done already is told."""
@@ -230,10 +238,6 @@ class Crew:
         self.counts[name] += 1
         if name == "failed" and (outcome.changed or not outcome.directory):
             self.failures[job.number] = outcome.error
-        for number in self.runs.compared(job, outcome):
-            self.counts["skipped"] -= 1
-            self.counts["failed"] += 1
-            self.failures[number] = outcome.error
         self.source.ended(job, outcome)
         self.watcher.ended(job, outcome)
         failed, bearable = self.counts["failed"], self.options.bearable
@@ -245,6 +249,14 @@ class Crew:
     def _watch(self) -> None:
         """Clocks, memory, and requests to stop."""
         moment = time.monotonic()
+        if moment - self.beaten > BEAT_S:
+            self.beaten = moment
+            self.beat()
+        for numbers, error in self.runs.refused():
+            self.counts["skipped"] -= len(numbers)
+            self.counts["failed"] += len(numbers)
+            self.failures |= dict.fromkeys(numbers, error)
+            self.watcher.refused(len(numbers), error)
         budget = self.limits.budget_s
         if budget is not None and self.used_s + moment - self.since > budget and not self.given_up:
             self.given_up = f"the budget of {budget:g} s is used"

@@ -18,12 +18,11 @@ from runner.files import read_json, write_json
 from runner.manifest import code
 from runner.naming import HUMAN, safe
 from runner.record import now
-from runner.sweep.plan import FILE as PLAN
 from runner.usage import config_dir
 
 FOLDER = "sweeps"  # below output_dir
 FILE = "sweep.json"
-ENDING = ("counts", "failures", "ended")  # what an attempt says at its end
+ENDING = ("counts", "failures", "total", "ended")  # what an attempt says at its end
 
 
 def place(output_dir: str, name: str, told: Sequence[str], asked: Mapping[str, Any]) -> Path:
@@ -133,11 +132,16 @@ def end(directory: Path, facts: Mapping[str, Any], **more: Any) -> None:
 
 
 def _used(directory: Path, known: Mapping[str, Any]) -> float:
-    """Seconds that the attempts so far have taken; one that was killed until it planned its last job."""
+    """Seconds that the attempts so far have taken; one that was killed as long as it gave signs of life."""
     used, since = float(known.get("used_s", 0.0)), known.get("since")
-    if since is None or not (directory / PLAN).exists():
+    if since is None:
         return used
-    return used + max(0.0, (directory / PLAN).stat().st_mtime - float(since))
+    return used + max(0.0, (directory / FILE).stat().st_mtime - float(since))
+
+
+def alive(directory: Path) -> None:
+    """A sign of life: after a kill the time until the last one has been used."""
+    os.utime(directory / FILE)
 
 
 def _hash(folder: Path) -> str:

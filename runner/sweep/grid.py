@@ -138,10 +138,13 @@ class Groups:
 def read(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Override]:
     """The overrides as Hydra parses them; raises ConfigError."""
     parser = OverridesParser.create(config_loader=Groups(folders))  # type: ignore[arg-type]
-    try:
-        return list(parser.parse_overrides(prepared(overrides)))
-    except (HydraException, RecursionError) as error:
-        raise ConfigError(str(error).strip().splitlines()[0]) from error
+    found = []
+    for text in prepared(overrides):
+        try:
+            found += parser.parse_overrides([text])
+        except (HydraException, RecursionError) as error:
+            raise ConfigError(f"{text[:200]}  cannot be read: {str(error).strip().splitlines()[0]}") from error
+    return found
 
 
 def _values(override: Override) -> list[str]:

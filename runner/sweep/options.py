@@ -10,6 +10,11 @@ from typing import Any
 from runner.errors import ConfigError, nearest
 
 TOP = ("seeds", "dry_run", "on_error")  # said without `sweep.`
+FORMS = {  # of options that are no single value
+    "tied": "'sweep.tied=[[train.learning_rate,train.max_steps]]'",
+    "when": "sweep.when.decode.top_p=decode.do_sample=true",
+    "constraints": """'hydra.sweeper.constraints=["seconds<=10"]'""",
+}
 POLICIES = {"done": ("skip", "redo"), "failed": ("retry", "skip")}
 
 
@@ -140,7 +145,8 @@ def typed(schema: Any, values: Mapping[str, Any], say: Callable[[str], str]) -> 
         try:
             schema[name] = value
         except OmegaConfBaseException as error:
-            found.append(f"{say(name)}  {str(error).splitlines()[0]}")
+            form = f"; e.g. {FORMS[name]}" if name in FORMS else ""
+            found.append(f"{say(name)}  {str(error).splitlines()[0]}{form}")
     if found:
         raise ConfigError(found)
     return schema

@@ -41,10 +41,10 @@ def lines(
 
 def write(directory: Path, found: Sequence[Entry], places: Sequence[Place]) -> list[str]:
     """sweep.csv and sweep.parquet, a line a job; their names."""
-    rank = {entry.job.number: (at + 1, place) for at, place in enumerate(places) for entry in place.entries}
+    rank = {entry.job.id: (at + 1, place) for at, place in enumerate(places) for entry in place.entries}
     columns: dict[str, list[Any]] = {}
     for at, entry in enumerate(found):
-        for name, value in _record(entry, *rank.get(entry.job.number, (None, None))).items():
+        for name, value in _record(entry, *rank.get(entry.job.id, (None, None))).items():
             columns.setdefault(name, [None] * at).append(value)
         for values in columns.values():
             values += [None] * (at + 1 - len(values))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,35 @@ from runner.files import read_json, write_json
 from runner.naming import safe
 from runner.record import now
 from runner.sweep.options import SweepConfig
-from runner.sweep.plan import Job
+from runner.sweep.plan import Job, thawed
 from runner.sweep.worker import Outcome, cost
+
+
+class Comparison(threading.Thread):
+    """Of the inputs of a finished run with the files of today; hashing weights may take long.
+
+    Fields:
+        taken: finished jobs of its group that are taken for done meanwhile.
+        error: why they are not; "" where they are, or as long as that is not known.
+    """
+
+    def __init__(self, job: Job):
+        super().__init__(daemon=True)
+        self.job = job
+        self.taken: list[int] = []
+        self.error = ""
+        self.start()
+
+    def run(self) -> None:
+        """Compare."""
+        from runner.experiment import changed_inputs
+
+        try:
+            changed = changed_inputs(thawed(self.job.config))
+            if changed:
+                self.error = f"inputs changed since this run ({', '.join(changed)}); sweep.done=redo replaces it"
+        except Exception as error:  # data or a checkpoint that is gone
+            self.error = f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 @dataclass
@@ -24,6 +52,7 @@ class Runs:
         since: when the sweep was begun, as status.json has times: what `sweep.done=redo` has done after that stays.
         gives_up: since when a run that was given up has been given up by this sweep, and counts as ended; None: never.
         base: where relative paths of the jobs begin.
+        compares: whether inputs of finished runs are compared with those of today, of one run a group.
         redone: jobs that are done again, by their number.
     """
 
@@ -31,11 +60,10 @@ class Runs:
     since: str
     gives_up: str | None = None
     base: Path = Path()
+    compares: bool = True
     redone: set[int] = field(default_factory=set)
     _names: dict[Path, dict[str, str]] = field(default_factory=dict)  # of the directories in a folder, by fingerprint
-    # by group: finished jobs that are taken for done while a worker compares the inputs of one; None: they are the same
-    _taken: dict[str, list[int] | None] = field(default_factory=dict)
-    _changed: dict[str, str] = field(default_factory=dict)  # groups whose inputs are others now, and what is said of it
+    _compared: dict[str, Comparison] = field(default_factory=dict)  # by group
 
     def directory(self, job: Job) -> Path | None:
         """Where the run of a job is, if it has been begun."""
@@ -64,16 +92,16 @@ class Runs:
             self.redone.add(job.number)
             return None
         if state == "done":
-            if job.group not in self._taken:
-                self._taken[job.group] = []
-                return None
-            if job.group in self._changed:
-                return Outcome("failed", str(directory), self._changed[job.group], fresh=False, changed=True)
+            if self.compares and job.group not in self._compared:
+                self._compared[job.group] = Comparison(job)
+            comparison = self._compared.get(job.group)
+            if comparison is not None and comparison.error:
+                return Outcome("failed", str(directory), comparison.error, fresh=False, changed=True)
             metrics = read_json(directory / "metrics.json")
             if not _are_numbers(metrics):  # a worker finds the same, and mends it
                 return None
-            if (taken := self._taken[job.group]) is not None:
-                taken.append(job.number)
+            if comparison is not None and comparison.is_alive():
+                comparison.taken.append(job.number)
             return Outcome("done", str(directory), fresh=False, metrics=metrics, seconds=cost(directory))
         if state == "pruned" and self.gives_up is not None and str(status.get("ended", "")) >= self.gives_up:
             return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
@@ -81,21 +109,17 @@ class Runs:
             return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)
         return None
 
-    def told(self, job: Job) -> Outcome | None:
-        """As `known`, for whoever only wants to know."""
-        self._taken.setdefault(job.group, None)
-        return self.known(job)
+    @property
+    def comparing(self) -> bool:
+        """Whether it is not known yet of a finished run if it is made from the files that are there now."""
+        return any(one.is_alive() or (one.error and one.taken) for one in self._compared.values())
 
-    def compared(self, job: Job, outcome: Outcome) -> list[int]:
-        """Jobs that were taken for done and are not: a worker has found that the inputs of their group have changed."""
-        taken = self._taken.get(job.group)
-        if taken is None or not (outcome.changed or (outcome.state == "done" and not outcome.fresh)):
-            return []
-        self._taken[job.group] = None
-        if not outcome.changed:
-            return []
-        self._changed[job.group] = outcome.error
-        return taken
+    def refused(self) -> Iterator[tuple[list[int], str]]:
+        """Jobs that were taken for done and are not, for the inputs of their group have changed; once."""
+        for one in self._compared.values():
+            if one.error and one.taken:
+                taken, one.taken = one.taken, []
+                yield taken, one.error
 
     def mark_failed(self, job: Job, error: str, pid: int | None) -> None:
         """A run whose process could not say how it ended has failed; `pid` is that process."""

@@ -68,6 +68,7 @@ class Sweep:
             placed = partial(self._place, varied=points.varied, asked=asked)
             first, numbers = _checked(points.samples(), composing, lambda one: self._prepare(launcher, placed(one)))
             directory = placed(first)
+            numbers |= COSTS if options.metric in COSTS else {}
             chosen_metric([], numbers, options.metric)
             limits = launcher.limits(self.limits)
             once = {"axes": points.frozen}
@@ -187,9 +188,7 @@ def show(options: SweepConfig) -> Iterator[str]:
         except RecordError as error:
             why = str(error)
         state = "killed" if facts["state"] == "running" and not why else facts["state"]
-        counts = ", ".join(f"{count} {name}" for name, count in facts.get("counts", {}).items() if count)
-        yield f"{directory} · {state}{counts and f' · {counts}'}"
-        yield ""
+        yield f"{directory} · {state}"
         yield from work.results(plan, _base(directory, facts, thawed(first.config).output_dir), kept=not why)
         if why:
             yield f"its files stay as they are: {why}"

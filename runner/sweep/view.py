@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.errors import visible
-from runner.report.markup import duration, number, words
+from runner.report.markup import duration, many, number, words
 from runner.summary import estimate
 from runner.sweep.conditions import broken
 from runner.sweep.crew import Crew
@@ -59,6 +59,10 @@ class View:
         elif outcome.state == "failed":
             where = f" ({outcome.directory})" if outcome.directory else ""
             self.say(f"FAILED  {job.told}{where}: {outcome.error}")
+
+    def refused(self, count: int, error: str) -> None:
+        """See Watcher."""
+        self.say(f"FAILED  {many(count, 'job')} done before: {error}")
 
     def tick(self, crew: Crew) -> None:
         """See Watcher."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,8 @@ from runner.report.markup import duration
 from runner.stop import Stop, stop_on_signals
 from runner.sweep.board import chosen_metric, leaderboard
 from runner.sweep.crew import Crew, Limits
-from runner.sweep.directory import FILE, began, begin, end, locked, read
-from runner.sweep.entries import entries
+from runner.sweep.directory import FILE, alive, began, begin, end, locked, read
+from runner.sweep.entries import Entry, entries
 from runner.sweep.findings import Findings
 from runner.sweep.options import SweepConfig
 from runner.sweep.page import write_page
@@ -81,7 +83,8 @@ class Work:
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)
             hired = pool(self.directory, facts["attempt"], self.limits, given.total)
-            crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched, used_s=facts["used_s"])
+            crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched, facts["used_s"],
+                        partial(alive, self.directory))  # fmt: skip
             try:
                 with closing(plan), closing(self.view):
                     crew.work()
@@ -92,13 +95,13 @@ class Work:
                 raise
             code = _code(crew, stop)
             state = {DONE: "done", FAILED: "failed"}.get(code, "stopped")
-            end(self.directory, facts, state=state, counts=crew.counts, failures=crew.failures)
-            for line in (crew.given_up, self.view.progress(crew), "", *self.results(plan)):
+            end(self.directory, facts, state=state, counts=crew.counts, failures=crew.failures, total=crew.total)
+            for line in (crew.given_up, *self.results(plan)):
                 self.view.say(line)
         return code
 
     def results(self, plan: Plan, base: Path = Path(), kept: bool = True) -> Iterator[str]:
-        """Lines of the leaderboard and the failures.
+        """How far it came, the leaderboard and the failures, in lines.
 
         Args:
             plan: of the sweep.
@@ -112,6 +115,8 @@ class Work:
         places = leaderboard(found, *metric, self.conditions) if metric else []
         name = metric[0] if metric else None
         findings = Findings(self.directory, facts, self.numbers, name, found, places)
+        yield _tally(found, int(facts.get("total") or 0))
+        yield ""
         yield from lines(places, name, found, findings.goals)
         if not kept:
             return
@@ -125,10 +130,10 @@ class Work:
         facts = {**self.once, **earlier}
         plan = Plan(self.directory, writes=False)
         plan.mend()
-        given, runs = source(plan, facts), Runs(self.options, began(earlier, self.options.done))
+        given, runs = source(plan, facts), Runs(self.options, began(earlier, self.options.done), compares=False)
         seconds, left = [], 0
         while (job := given.next()) is not None:
-            known = Outcome("failed", error=job.error) if job.error else runs.told(job)
+            known = Outcome("failed", error=job.error) if job.error else runs.known(job)
             seconds += [known.seconds] if known is not None and known.state == "done" else []
             left += known is None
             yield f"{'to do' if known is None else known.state:<7} {job.told}{f': {job.error}' if job.error else ''}"
@@ -139,6 +144,16 @@ class Work:
         workers = self.limits.workers
         frozen = f" · frozen at commit {facts['commit'][:8]}" if facts.get("commit") else ""
         return f"{total:,} run{'s' * (total != 1)} · {workers} worker{'s' * (workers != 1)} · {self.directory}{frozen}"
+
+
+def _tally(found: Sequence[Entry], total: int) -> str:
+    """How many jobs came how far, whichever attempt they are from."""
+    counts, total = Counter(entry.state for entry in found), max(total, len(found))
+    counts["not run"] = total - sum(count for state, count in counts.items() if state != "new")
+    told = [
+        f"{counts[state]:,} {state}" for state in ("pruned", "failed", "stopped", "running", "not run") if counts[state]
+    ]
+    return " · ".join([f"{counts['done']:,} of {total:,} done", *told])
 
 
 def _code(crew: Crew, stop: Stop) -> int:

@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -13,8 +14,9 @@ from runner.metrics.likelihood import Likelihood
 from runner.sweep.board import leaderboard
 from runner.sweep.entries import Entry
 from runner.sweep.findings import drawn
-from runner.sweep.paired import by_row, holm, paired, unpaired
+from runner.sweep.paired import by_row, holm, paired, unpaired, welch
 from runner.sweep.plan import Job
+from runner.sweep.results import lines
 from runner.types import Estimate
 
 
@@ -73,6 +75,76 @@ def test_of_one_data_set_cut_in_two_five_in_a_hundred_comparisons_are_below_five
         for _ in range(300)
     ]
     assert 0.02 <= sum(p < 0.05 for p in found) / 300 <= 0.09
+
+
+def test_a_mean_of_seeds_alone_is_tested_by_students_t():
+    from scipy.stats import ttest_1samp
+
+    values = [0.3, -0.1, 0.4, 0.2]
+    variance = sum((one - 0.2) ** 2 for one in values) / 3
+    assert welch(0.2, [(variance / 4, 3.0)]) == pytest.approx(float(ttest_1samp(values, 0.0).pvalue))
+    assert welch(0.2, [(variance / 4, math.inf)]) == pytest.approx(math.erfc(0.2 / math.sqrt(variance / 2)))
+    assert welch(0.0, [(0.0, 3.0)]) == 1.0 and welch(0.1, [(0.0, 3.0)]) is None
+
+
+def several(points):
+    """A sweep of these points: for each seed the parts of its rows."""
+    found, parts = [], {}
+    for at, seeds in enumerate(points):
+        for seed, rows in enumerate(seeds):
+            job = Job(
+                len(found), len(found), f"id{len(found)}", [], [f"x={at}", f"seed={seed}"], "", CONFIG | {"seed": seed}
+            )
+            mean = sum(rows) / len(rows)
+            parts[job.number] = rows
+            entry_ = Entry(
+                job, "done", None, seconds=1.0, metrics={"accuracy": Estimate(mean, mean - 0.1, mean + 0.1, len(rows))}
+            )
+            found.append(entry_)
+
+    def rows_of_place(place, *_):
+        columns = zip(*(parts[one.job.number] for one in place.entries), strict=True)
+        return {row: sum(values) / len(values) for row, values in enumerate(columns)}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runner.sweep.board._rows", rows_of_place)
+        return leaderboard(found, "accuracy", larger=True)
+
+
+CONFIG = {"data": {"path": "a"}, "task": {"name": "t"}}
+
+
+def test_of_equal_points_the_one_that_is_meant_is_seldom_called_worse():
+    draw = random.Random(0)
+    found = [several([[[draw.gauss(0, 1) for _ in range(40)]] for _ in range(8)]) for _ in range(150)]
+    worse = [place for board in found for place in board if place.p is not None and not place.ties]
+    assert sum(place.told == "x=0" for place in worse) / 150 <= 0.05 and worse  # one of them is, more often
+
+
+def test_seeds_that_differ_by_themselves_make_no_point_worse():
+    draw = random.Random(1)
+
+    def point(effect):
+        luck = [effect + draw.gauss(0, 0.05) for _ in range(3)]
+        return [[one + draw.gauss(0, 0.5) for _ in range(400)] for one in luck]
+
+    equal = [several([point(0), point(0)])[1] for _ in range(120)]
+    assert sum(not place.ties for place in equal) / 120 <= 0.08
+    unequal = [several([point(0.0), point(0.6)])[1] for _ in range(20)]
+    assert sum(not place.ties for place in unequal) >= 18
+
+
+def test_points_that_break_a_condition_or_failed_with_a_seed_come_last(tmp_path, monkeypatch):
+    monkeypatch.setattr("runner.sweep.board._rows", lambda *_: None)
+    found = [entry(tmp_path, at, value, seed, said) for at, (value, seed, said) in enumerate(
+        [(0.9, 0, "x=1"), (0.5, 0, "x=2"), (0.6, 1, "x=2"), (0.8, 0, "x=3"), (0.7, 1, "x=3")])]  # fmt: skip
+    lost = replace(entry(tmp_path, 9, 0.0, 1, "x=1"), state="failed", metrics={})
+    places = leaderboard([*found, lost], "accuracy", True, ["accuracy<=0.7"])
+    assert [place.told for place in places] == ["x=2", "x=3", "x=1"]
+    assert [list(place.breaks) for place in places] == [[], ["accuracy<=0.7"], ["accuracy<=0.7"]]
+    assert (places[2].runs, places[2].failed, places[2].p) == (2, 1, None)
+    said = "\n".join(lines(places, "accuracy", found, ["accuracy", "seconds"]))
+    assert "1 of 2 seeds, 1 failed; breaks accuracy<=0.7" in said and "seconds" in said.splitlines()[0]
 
 
 def test_several_comparisons_are_corrected():

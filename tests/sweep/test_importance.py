@@ -75,3 +75,14 @@ def test_a_key_that_some_points_do_not_have_can_matter():
     texts = [None if at % 2 else repr(draw.random()) for at in range(40)]
     found = importance([axis("a", "a", texts)], [float(text is None) for text in texts])
     assert found.shares[0].share == pytest.approx(1.0)
+
+
+def test_a_key_under_a_condition_leaves_it_its_effect():
+    """Where the rate has no momentum it is another method's: that is the method's effect, not the momentum's."""
+    draw = random.Random(5)
+    methods = ["a" if at % 2 else "b" for at in range(60)]
+    momenta = [None if method == "a" else repr(draw.random()) for method in methods]
+    values = [0.9 if method == "a" else 0.5 + 0.01 * draw.random() for method in methods]
+    found = importance([axis("method", "m", methods), axis("momentum", "o", momenta)], values)
+    assert [one.axis.key for one in found.shares] == ["method", "momentum"]
+    assert found.shares[0].share > 0.7 and found.shares[0].p < 0.05 and found.shares[1].share < 0.05

@@ -33,6 +33,19 @@ def test_a_grid_has_every_combination_in_the_order_of_its_keys(kind):
     assert len(grid(given, SweepConfig())) == len(expected)
 
 
+def test_numbers_of_a_range_are_without_the_digits_of_rounding():
+    assert points("a=range(0.1,0.5,0.1)") == [["a=0.1"], ["a=0.2"], ["a=0.3"], ["a=0.4"]]
+    assert points("a=sort(range(3,0,-1))") == [["a=1"], ["a=2"], ["a=3"]]
+
+
+def test_a_glob_sees_every_folder_of_groups(tmp_path):
+    (tmp_path / "decode").mkdir()
+    (tmp_path / "decode" / "mine.yaml").write_text("top_k: 1\n")
+    assert list(grid(["decode=glob(m*)"], SweepConfig(), [tmp_path])) == [["decode=mine"]]
+    with pytest.raises(ConfigError, match="decode  is an empty range"):
+        grid(["decode=glob(m*)"], SweepConfig())
+
+
 def test_shuffled_values_are_all_there():
     assert sorted(points("a=shuffle(range(0,6))")) == [[f"a={at}"] for at in range(6)]
 
@@ -48,7 +61,7 @@ def test_a_key_is_varied_only_where_its_condition_holds():
 
 def test_seeds_are_a_dimension():
     assert points("a=1,2", seeds=2) == [["a=1", "seed=0"], ["a=1", "seed=1"], ["a=2", "seed=0"], ["a=2", "seed=1"]]
-    assert points("seed=7", seeds=2) == [["seed=7"], ["seed=8"]]
+    assert points("seed=7", seeds=2) == points("++seed=7", seeds=2) == [["seed=7"], ["seed=8"]]
 
 
 def test_a_first_look_sees_every_value_once():

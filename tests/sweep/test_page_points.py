@@ -66,3 +66,17 @@ def test_the_script_is_given_values_standings_and_goals(tmp_path):
     assert [point["a"] for point in made.data["points"]] == [[1, 0], [2, 1], [4, 1]]
     assert [point["k"] for point in made.data["points"]] == [0, 1, 2]
     assert made.front == [0, 1] and made.data["number"]["larger"] is True
+
+
+def test_of_very_many_points_every_so_many_are_drawn_and_all_of_the_front(tmp_path):
+    sweep = Invented(tmp_path, goals=["accuracy", "seconds"])
+    for at in range(4000):
+        sweep.job([f"a={at % 7}", f"b={at}"], at / 4000, seconds=10.0 + at)
+    sweep.job(["a=0", "b=-1"], 0.0, seconds=1.0)  # last of all by its number, first by what it takes
+    made = points(sweep.findings(), 100)
+    drawn = [made.data["points"][at]["v"] for at in made.data["drawn"]]
+    assert len(drawn) == 1500 and sum(drawn) / len(drawn) == pytest.approx(0.5, abs=0.01)
+    assert made.told == " 1,500 of 4,001 points are drawn, evenly by place."
+    assert len(made.front) == 4000  # all but one that is as good as the last
+    few = points(sweep.findings(), 4001)
+    assert few.told == made.told and len(few.data["points"]) == 4001

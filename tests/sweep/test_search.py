@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from runner.sweep.directory import alive, begin
 from tests.sweep.trials import study, told
 
 optuna = pytest.importorskip("optuna")
@@ -132,6 +133,33 @@ def test_a_point_that_breaks_a_condition_is_not_the_best(cli, searched):
     assert ended.code == 0, ended.err
     (best, *_) = json.loads(next(cli.home.glob("outputs/sweeps/bound*/best.json")).read_text())
     assert best["values"]["perplexity"] >= bound
+    first = next(line for line in ended.out.splitlines() if line.startswith("1  "))
+    assert first.split()[1] == f"{best['values']['perplexity']:.2f}" and "breaks" not in first
+    assert ended.out.count(f"breaks perplexity>={bound}") == sum(value < bound for value in set(values))
+    html = next(cli.home.glob("outputs/sweeps/bound*/sweep.html")).read_text()
+    assert f"with perplexity&gt;={bound}" in html and f"breaks perplexity&gt;={bound}" in html
+
+
+def test_a_condition_of_a_range_holds_whatever_rounding_leaves_of_it(cli, common):
+    """Counted up in steps it is 0.30000000000000004."""
+    keys = ("decode.top_p=range(0.1,0.5,0.1)", "decode.temperature=0.7,0.9")
+    ended = cli("-m", *common, "decode.do_sample=true", "hydra/sweeper=search", "hydra.sweeper.sampler=grid", *keys,
+                "hydra.sweeper.n_trials=8", "sweep.when.decode.temperature=decode.top_p=0.3")  # fmt: skip
+    assert ended.code == 0 and len(cli.runs) == 5, ended.out + ended.err
+    best = json.loads(next(cli.home.glob("outputs/sweeps/*/best.json")).read_text())
+    had = [(one["parameters"].get("decode.top_p"), "decode.temperature" in one["parameters"]) for one in best]
+    assert all(there == (abs(p - 0.3) < 1e-9) for p, there in had)
+    refused = cli("-m", *common, "hydra/sweeper=search", *keys, "sweep.when.decode.temperature=decode.top_p=0.7")
+    assert refused.code == 2 and "decode.top_p=0.7 is not among the values given" in refused.err
+
+
+def test_a_killed_attempt_counts_in_the_budget_as_long_as_it_gave_signs_of_life(tmp_path):
+    asked, this = {"command": []}, {"done": "skip"}
+    facts, _ = begin(tmp_path, asked, {}, this)
+    alive(tmp_path)
+    os.utime(tmp_path / "sweep.json", (facts["since"] + 100, facts["since"] + 100))
+    again, _ = begin(tmp_path, asked, {}, this)
+    assert again["used_s"] == pytest.approx(100, abs=0.1)
 
 
 def test_the_time_that_a_search_may_take_is_kept(cli, doing):
@@ -161,6 +189,10 @@ BAD = {
     ),
     "trials": (["hydra.sweeper.n_trials=0"], "hydra.sweeper.n_trials  n_trials >= 1 must hold, but got 0"),
     "condition": (["hydra.sweeper.constraints=[fast]"], "hydra.sweeper.constraints  fast is no condition"),
+    "bound": (
+        ["hydra.sweeper.constraints=['seconds<=nan']"],
+        "hydra.sweeper.constraints  seconds<=nan is no condition",
+    ),
     "option": (["hydra.sweeper.trials=3"], "trials"),
     "grid of an interval": (
         ["hydra.sweeper.sampler=grid", "decode.top_p=interval(0.5,1)"],
