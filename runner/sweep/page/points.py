@@ -124,7 +124,8 @@ def front(goals: Sequence[Sequence[float | None]], larger: Sequence[bool]) -> li
     known = [(at, row) for at, row in rows if len(row) == len(larger)]
     kept: list[tuple[int, list[float]]] = []
     for at, row in sorted(known, key=lambda one: one[1], reverse=True):  # nothing later can beat what is kept
-        if not any(other != row and all(a >= b for a, b in zip(other, row, strict=True)) for _, other in kept):
+        rivals = kept[-1:] if len(larger) == 2 else kept  # of two goals the last one kept has the most of the second
+        if not any(other != row and all(a >= b for a, b in zip(other, row, strict=True)) for _, other in rivals):
             kept.append((at, row))
     return sorted(at for at, _ in kept)
 
