@@ -98,7 +98,7 @@ def _remark(at: int, places: Sequence[Place]) -> str:
         parts.append(f"ties with 1 (p = {place.p:.2f}{'' if place.by_rows else ', unpaired'}){cost}")
     elif at and place.p is not None:
         parts.append(f"worse than 1 (p {_small(place.p)}{'' if place.by_rows else ', unpaired'})")
-    if place.shared and place.runs > 1:
+    if place.shared > 1:
         parts.append(f"best in {place.firsts} of {place.shared} seeds")
     if len(place.entries) < place.runs:
         parts.append(f"{len(place.entries)} of {place.runs} seeds{f', {place.failed} failed' if place.failed else ''}")

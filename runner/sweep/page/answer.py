@@ -70,10 +70,12 @@ def _said(findings: Findings) -> list[Markup]:
         return []
     beaten = [place for place in others if place.p is not None and not place.ties]
     ties = [place for place in others if place.ties]
-    unsaid = len(others) - len(beaten) - len(ties)
+    broken = sum(bool(place.breaks) for place in others)
+    unsaid = len(others) - len(beaten) - len(ties) - broken
     first = (f"It is significantly better than {len(beaten):,} of the {many(len(others), 'other')}" if beaten
              else f"It is significantly better than none of the {many(len(others), 'other')}")  # fmt: skip
     first += f"; {len(ties):,} may be as good" if ties else ""
+    first += f"; {many(broken, 'point')} break{'s' * (broken == 1)} a condition" if broken else ""
     first += f"; {unsaid:,} cannot be compared" if unsaid else ""
     by_intervals = sum(not place.by_rows for place in (*beaten, *ties))
     compared = len(beaten) + len(ties)
@@ -82,7 +84,7 @@ def _said(findings: Findings) -> list[Markup]:
     second = f"p < 0.05 by {how}{some}, corrected for {many(compared, 'comparison')} (Holm). " if compared else ""
     second += "The best of many is a little lucky: its number on new data will be nearer to the others'."
     seeds = ""
-    if best.shared and len(best.entries) > 1:
+    if best.shared > 1:
         seeds = f" It is the best in {best.firsts} of {many(best.shared, 'seed')}."
     if len(best.entries) < best.runs:
         seeds += f" {len(best.entries)} of its {best.runs} seeds are done."
