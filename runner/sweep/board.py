@@ -12,7 +12,7 @@ from typing import Any
 from runner.errors import ConfigError, nearest
 from runner.sweep.conditions import broken
 from runner.sweep.entries import Entry, scores
-from runner.sweep.paired import NORMAL, by_row, holm, paired, unpaired, welch
+from runner.sweep.paired import NORMAL, by_row, holm, paired, student, unpaired
 from runner.sweep.plan import Job, rows_of, thawed, way_of
 from runner.task import Way
 
@@ -155,7 +155,8 @@ def _compared(
 def _over_seeds(best: Place, other: Place, metric: str, rows: Any) -> float | None:
     """The p-value of two points with several seeds; None where they do not share all of them.
 
-    What varies is the seed and, with it or not, the rows: both variances of the difference count (Welch).
+    What varies is the seed and the rows: both variances of the difference count. Where the seed changes anything there
+    are as many degrees of freedom as seeds beyond the first.
     """
     ours, theirs = (
         {entry.job.config.get("seed"): entry.metrics[metric] for entry in one.entries} for one in (best, other)
@@ -163,16 +164,18 @@ def _over_seeds(best: Place, other: Place, metric: str, rows: Any) -> float | No
     if ours.keys() != theirs.keys() or len(ours) < 2:
         return None
     differences = [ours[seed].value - theirs[seed].value for seed in ours]
-    parts = [(statistics.variance(differences) / len(differences), len(differences) - 1.0)]
+    by_seeds = statistics.variance(differences) / len(differences)
+    by_rows, freedom = 0.0, math.inf
     if rows is not None:
         first, second = rows
         each = [first[row] - second[row] for row in first]
-        parts += [(statistics.variance(each) / len(each), len(each) - 1.0)] if len(each) > 1 else []
+        if len(each) > 1:
+            by_rows, freedom = statistics.variance(each) / len(each), len(each) - 1.0
     else:
         halves = [(one.high - one.low) / 2 / NORMAL for one in (*ours.values(), *theirs.values())
                   if one.low is not None and one.high is not None]  # fmt: skip
-        parts += [(2 * statistics.fmean(half**2 for half in halves), math.inf)] if halves else []
-    return welch(statistics.fmean(differences), parts)
+        by_rows = 2 * statistics.fmean(half**2 for half in halves) if halves else 0.0
+    return student(statistics.fmean(differences), by_seeds + by_rows, len(differences) - 1.0 if by_seeds else freedom)
 
 
 def _student(freedom: int) -> float:

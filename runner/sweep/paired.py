@@ -62,22 +62,15 @@ def unpaired(first: tuple[float, float, float], second: tuple[float, float, floa
     return math.erfc(abs(first[0] - second[0]) / spread / math.sqrt(2))
 
 
-def welch(mean: float, parts: Sequence[tuple[float, float]]) -> float | None:
-    """The two-sided p-value of a mean being 0 whose variance is a sum (Welch 1947; Satterthwaite 1946).
-
-    Args:
-        mean: of differences.
-        parts: variances of the mean, each with its degrees of freedom.
-    """
-    total = math.fsum(variance for variance, _ in parts)
-    if not total:
+def student(mean: float, variance: float, freedom: float) -> float | None:
+    """The two-sided p-value of a mean being 0, by its variance, which has degrees of freedom (Student 1908)."""
+    if not variance:
         return None if mean else 1.0
-    freedom = total**2 / (math.fsum(variance**2 / degrees for variance, degrees in parts) or 1e-300)
     if freedom > 1e6:
-        return math.erfc(abs(mean) / math.sqrt(2 * total))
+        return math.erfc(abs(mean) / math.sqrt(2 * variance))
     from mpmath import betainc
 
-    return float(betainc(freedom / 2, 0.5, 0, freedom / (freedom + mean**2 / total), regularized=True))
+    return float(betainc(freedom / 2, 0.5, 0, freedom / (freedom + mean**2 / variance), regularized=True))
 
 
 def holm(values: Sequence[float]) -> list[float]:

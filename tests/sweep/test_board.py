@@ -5,6 +5,7 @@ import itertools
 import json
 import math
 import random
+import statistics
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from runner.metrics.likelihood import Likelihood
 from runner.sweep.board import leaderboard
 from runner.sweep.entries import Entry
 from runner.sweep.findings import drawn
-from runner.sweep.paired import by_row, holm, paired, unpaired, welch
+from runner.sweep.paired import by_row, holm, paired, student, unpaired
 from runner.sweep.plan import Job
 from runner.sweep.results import lines
 from runner.types import Estimate
@@ -77,14 +78,14 @@ def test_of_one_data_set_cut_in_two_five_in_a_hundred_comparisons_are_below_five
     assert 0.02 <= sum(p < 0.05 for p in found) / 300 <= 0.09
 
 
-def test_a_mean_of_seeds_alone_is_tested_by_students_t():
+def test_a_mean_over_seeds_is_tested_by_students_t():
     from scipy.stats import ttest_1samp
 
     values = [0.3, -0.1, 0.4, 0.2]
-    variance = sum((one - 0.2) ** 2 for one in values) / 3
-    assert welch(0.2, [(variance / 4, 3.0)]) == pytest.approx(float(ttest_1samp(values, 0.0).pvalue))
-    assert welch(0.2, [(variance / 4, math.inf)]) == pytest.approx(math.erfc(0.2 / math.sqrt(variance / 2)))
-    assert welch(0.0, [(0.0, 3.0)]) == 1.0 and welch(0.1, [(0.0, 3.0)]) is None
+    variance = sum((one - 0.2) ** 2 for one in values) / 3 / 4
+    assert student(0.2, variance, 3.0) == pytest.approx(float(ttest_1samp(values, 0.0).pvalue))
+    assert student(0.2, variance, math.inf) == pytest.approx(math.erfc(0.2 / math.sqrt(2 * variance)))
+    assert student(0.0, 0.0, 3.0) == 1.0 and student(0.1, 0.0, 3.0) is None
 
 
 def several(points):
@@ -111,6 +112,12 @@ def several(points):
         return leaderboard(found, "accuracy", larger=True)
 
 
+def moments(first, second):
+    """Of the differences of rows: their mean, its variance, its degrees of freedom."""
+    differences = [one - other - 0.5 for one, other in zip(first, second, strict=True)]
+    return statistics.fmean(differences), statistics.variance(differences) / len(differences), len(differences) - 1.0
+
+
 CONFIG = {"data": {"path": "a"}, "task": {"name": "t"}}
 
 
@@ -129,9 +136,12 @@ def test_seeds_that_differ_by_themselves_make_no_point_worse():
         return [[one + draw.gauss(0, 0.5) for _ in range(400)] for one in luck]
 
     equal = [several([point(0), point(0)])[1] for _ in range(120)]
-    assert sum(not place.ties for place in equal) / 120 <= 0.08
-    unequal = [several([point(0.0), point(0.6)])[1] for _ in range(20)]
+    assert sum(not place.ties for place in equal) / 120 <= 0.05
+    unequal = [several([point(0.0), point(0.9)])[1] for _ in range(20)]
     assert sum(not place.ties for place in unequal) >= 18
+    same = [[draw.gauss(0, 1) for _ in range(200)] for _ in range(2)]  # seeds that change nothing: by the rows alone
+    board = several([[same[0]] * 3, [[one + 0.5 for one in same[1]]] * 3])
+    assert board[1].p == pytest.approx(student(*moments(*same)), rel=1e-6)
 
 
 def test_points_that_break_a_condition_or_failed_with_a_seed_come_last(tmp_path, monkeypatch):
