@@ -109,8 +109,8 @@ def _page_of_what_went_wrong(record: Record) -> Iterator[None]:
         raise
 
 
-def changed_inputs(config: Config) -> list[str]:
-    """Names of the files that a run was made from and that are others now; nothing is loaded or written.
+def inputs_of(config: Config) -> Inputs:
+    """What a run would be made from today; no weights are loaded and nothing is written into its directory.
 
     Raises:
         RunnerError: they cannot be read.
@@ -118,8 +118,7 @@ def changed_inputs(config: Config) -> list[str]:
     task, record = Task.build(config.task), Record(config)
     this = Run(config, task, record, Logged(record, Silent()), Stop(), open_splits(config, task))
     _found(this)
-    known = read_manifest(record.directory)
-    return this.inputs.changed(known) if known else []
+    return this.inputs
 
 
 def _found(this: Run) -> Any:

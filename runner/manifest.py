@@ -50,12 +50,16 @@ class Inputs:
         data = {f"{name}/{file}": digest for name, split in splits.items() for file, digest in split.files.items()}
         return Inputs(dict(weights), data, {name: sha256(path) for name, path in _own_code(determining(config))})
 
-    def changed(self, known: Mapping[str, Any]) -> list[str]:
-        """Names of what is new, gone or other than in a manifest; a name that is told once may stand for several."""
+    def changed(self, known: Mapping[str, Any], shared: bool = False) -> list[str]:
+        """Names of what is new, gone or other than in a manifest; a name that is told once may stand for several.
+
+        `shared`: of what both have alone.
+        """
         before = Inputs(_files(known, "checkpoint"), _files(known, "data"), known.get("code") or {})
         found: set[str] = set()
         for then, now in ((before.checkpoint, self.checkpoint), (before.data, self.data), (before.code, self.code)):
-            different = (name for name in {**then, **now} if then.get(name) != now.get(name))
+            names = then.keys() & now.keys() if shared else then.keys() | now.keys()
+            different = [name for name in names if then.get(name) != now.get(name)]
             found |= {f"{name.rpartition('/')[2]}{_lost(name, then, now)}" for name in different}
         return sorted(found)
 

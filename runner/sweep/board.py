@@ -67,7 +67,8 @@ def leaderboard(found: Sequence[Entry], metric: str, larger: bool, conditions: S
     Points that failed with some of their seeds stand behind those that did not, points that break one of the
     conditions behind all.
     """
-    runs = list({entry.job.id: entry for entry in found}.values())  # trials may draw the same point again
+    # trials may draw the same point again
+    runs = list({entry.job.id or entry.job.number: entry for entry in found}.values())
     points: dict[str, list[Entry]] = {}
     for entry in runs:
         points.setdefault(_without_seed(entry.job), []).append(entry)

@@ -50,8 +50,11 @@ class Watcher(Protocol):
     def ended(self, job: Job, outcome: Outcome) -> None:
         """A job has ended, or is not run again."""
 
-    def refused(self, count: int, error: str) -> None:
-        """So many jobs that were taken for done are not."""
+    def refused(self, number: int, error: str) -> None:
+        """A job that was taken for done is not."""
+
+    def say(self, line: str) -> None:
+        """One line."""
 
     def tick(self, crew: Crew) -> None:
         """A few times a second."""
@@ -83,7 +86,8 @@ class Crew:
     later: list[tuple[float, Job]] = field(default_factory=list)  # when it may be begun again, seconds
     attempts: dict[int, int] = field(default_factory=dict)  # of jobs under way or begun again
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATES, 0))
-    failures: dict[int, str] = field(default_factory=dict)  # of jobs whose directory does not say so
+    failures: dict[str, str] = field(default_factory=dict)  # by number, of jobs whose directory does not say so
+    refused: dict[str, str] = field(default_factory=dict)  # of those that are done, with other inputs
     given_up: str = ""  # why no further job is begun
     exhausted: bool = False
     since: float = field(default_factory=time.monotonic)
@@ -127,7 +131,8 @@ class Crew:
 
     def _finished(self) -> bool:
         over = bool(self.stop or self.given_up)
-        left = self.later or any(self.waiting.values()) or self.runs.comparing
+        compared = self.runs.compared
+        left = self.later or any(self.waiting.values()) or (compared is not None and compared.waiting)
         return not self.running and (over or (self.exhausted and not left))
 
     def _read_on(self) -> None:
@@ -236,10 +241,15 @@ class Crew:
         name = {"busy": "stopped"}.get(outcome.state, outcome.state)
         name = "skipped" if name == "done" and not outcome.fresh else name
         self.counts[name] += 1
-        if name == "failed" and (outcome.changed or not outcome.directory):
-            self.failures[job.number] = outcome.error
+        self.failures.pop(str(job.number), None)
+        if name == "failed" and not job.error and not self.runs.says_failed(job):
+            (self.refused if outcome.changed else self.failures)[str(job.number)] = outcome.error
         self.source.ended(job, outcome)
         self.watcher.ended(job, outcome)
+        self._bear()
+
+    def _bear(self) -> None:
+        """Give up where more have failed than was said."""
         failed, bearable = self.counts["failed"], self.options.bearable
         if failed and (bearable == 0.0 or failed > bearable * self.total) and not self.given_up:
             self.given_up = f"on_error={self.options.on_error}: {failed} of {self.total} failed"
@@ -252,11 +262,7 @@ class Crew:
         if moment - self.beaten > BEAT_S:
             self.beaten = moment
             self.beat()
-        for numbers, error in self.runs.refused():
-            self.counts["skipped"] -= len(numbers)
-            self.counts["failed"] += len(numbers)
-            self.failures |= dict.fromkeys(numbers, error)
-            self.watcher.refused(len(numbers), error)
+        self._compare()
         budget = self.limits.budget_s
         if budget is not None and self.used_s + moment - self.since > budget and not self.given_up:
             self.given_up = f"the budget of {budget:g} s is used"
@@ -275,3 +281,17 @@ class Crew:
                 worker.end(f"used more than {limits.memory_mb:g} MB", grace_s=0.0)
             if worker.ending is not None and moment > worker.ending:
                 worker.kill()
+
+    def _compare(self) -> None:
+        """What was taken for done and is not, for its inputs have changed, has failed."""
+        compared = self.runs.compared
+        if compared is None:
+            return
+        for number, error in compared.refused():
+            self.counts["skipped"] -= 1
+            self.counts["failed"] += 1
+            self.refused[str(number)] = error
+            self.watcher.refused(number, error)
+        while compared.trouble:
+            self.watcher.say(compared.trouble.pop())
+        self._bear()

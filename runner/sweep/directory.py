@@ -9,7 +9,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ from runner.usage import config_dir
 
 FOLDER = "sweeps"  # below output_dir
 FILE = "sweep.json"
-ENDING = ("counts", "failures", "total", "ended")  # what an attempt says at its end
+ALIVE = "alive"  # when a sweep gave its last sign of life, seconds since 1970; there as long as it works
+ENDING = ("counts", "refused", "total", "ended")  # what an attempt says at its end
 
 
 def place(output_dir: str, name: str, told: Sequence[str], asked: Mapping[str, Any]) -> Path:
@@ -129,19 +130,28 @@ def end(directory: Path, facts: Mapping[str, Any], **more: Any) -> None:
     """How an attempt ended."""
     used = facts["used_s"] + time.time() - facts["since"]
     write_json(directory / FILE, {**facts, **more, "used_s": used, "since": None, "ended": now()})
+    (directory / ALIVE).unlink(missing_ok=True)
 
 
 def _used(directory: Path, known: Mapping[str, Any]) -> float:
     """Seconds that the attempts so far have taken; one that was killed as long as it gave signs of life."""
     used, since = float(known.get("used_s", 0.0)), known.get("since")
-    if since is None:
+    try:
+        last = float((directory / ALIVE).read_text())
+    except (OSError, ValueError):
         return used
-    return used + max(0.0, (directory / FILE).stat().st_mtime - float(since))
+    return used if since is None else used + max(0.0, last - float(since))
 
 
 def alive(directory: Path) -> None:
     """A sign of life: after a kill the time until the last one has been used."""
-    os.utime(directory / FILE)
+    with suppress(OSError):
+        (directory / ALIVE).write_text(f"{time.time()}\n")
+
+
+def texts(found: Any) -> dict[str, str]:
+    """What sweep.json says by the numbers of jobs."""
+    return {str(key): str(text) for key, text in found.items()} if isinstance(found, dict) else {}
 
 
 def _hash(folder: Path) -> str:

@@ -34,17 +34,25 @@ class Entry:
     metrics: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def entries(jobs: Iterable[Job], runs: Runs, failures: Mapping[str, str]) -> Iterator[Entry]:
-    """What the run directories of the jobs say; `failures` of those whose directory does not, by their number."""
+def entries(jobs: Iterable[Job], runs: Runs, refused: Mapping[str, str]) -> Iterator[Entry]:
+    """What the run directories of the jobs say, and of those whose directory does not what they failed with.
+
+    Args:
+        jobs: of the plan.
+        runs: their directories, and what jobs failed with that are not done.
+        refused: by number, of jobs that are done, with other inputs.
+    """
     for job in jobs:
         if job.error:
             yield Entry(job, "failed", error=job.error)
             continue
         directory = runs.listed(job)
-        if str(job.number) in failures:
-            yield Entry(job, "failed", directory, error=failures[str(job.number)])
-            continue
         status = read_json(directory / "status.json") if directory else None
+        done, key = isinstance(status, dict) and status.get("state") == "done", str(job.number)
+        error = refused.get(key) if done else runs.failures.get(key)
+        if error is not None:
+            yield Entry(job, "failed", directory, error=error)
+            continue
         if directory is None or not isinstance(status, dict):
             yield Entry(job, "new", directory)
             continue

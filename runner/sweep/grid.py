@@ -86,10 +86,10 @@ def looks(axes: Sequence[Sequence[T]]) -> Iterator[Iterator[tuple[T, ...]]]:
 
 
 def _around(point: tuple[T, ...], axes: Sequence[Sequence[T]], others: Sequence[int]) -> Iterator[tuple[T, ...]]:
-    """The point, and those that are one value away in another axis."""
+    """The point, and those that are one value away in another axis, of each axis in turn."""
     yield point
-    for at in others:
-        for value in axes[at][1:]:
+    for turn in itertools.zip_longest(*([(at, value) for value in axes[at][1:]] for at in others)):
+        for at, value in filter(None, turn):
             yield (*point[:at], value, *point[at + 1 :])
 
 

@@ -90,7 +90,7 @@ def _follows(values: Sequence[float | None], others: Sequence[Sequence[float | N
     """Whether another key says where this one is: that it is missing there is the other's effect."""
     for other in others:
         pairs = {(one, value is None) for one, value in zip(other, values, strict=True)}
-        if None not in other and len(pairs) == len(set(other)):
+        if None not in other and len(pairs) == len(set(other)) < len(other):
             return None in values
     return False
 

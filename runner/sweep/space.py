@@ -35,7 +35,7 @@ class Space:
 
     def overrides(self, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         """The overrides of a point; all of them, and those that were drawn."""
-        drawn = [f"{key}={_said(value)}" for key, value in values.items()]
+        drawn = [f"{key}={_said(value, self.drawn[key])}" for key, value in values.items()]
         kept = held([*self.fixed, *drawn], self.when)
         return kept, [text for text in kept if text in drawn]
 
@@ -86,7 +86,9 @@ def space(overrides: Sequence[str], when: Mapping[str, str]) -> Space:
             fixed.append(override.input_line or f"{key}={override.get_value_element_as_str()}")
     if not drawn:
         raise ConfigError("search  has nothing to draw: give a key several values, a range or an interval")
-    known = {key.lstrip("+"): [f"{key}={_said(one)}" for one in _values(each) or ()] for key, each in drawn.items()}
+    known = {
+        key.lstrip("+"): [f"{key}={_said(one, each)}" for one in _values(each) or ()] for key, each in drawn.items()
+    }
     check_when({**{text.lstrip("+").partition("=")[0]: [text] for text in fixed}, **known}, when)
     return Space(drawn, fixed, when)
 
@@ -117,7 +119,8 @@ def _distribution(key: str, override: Override) -> BaseDistribution:
             return FloatDistribution(float(low), float(high), log=log)
         if isinstance(value, RangeSweep):
             return _range(value, log)
-        assert isinstance(value, ChoiceSweep), value
+        if not isinstance(value, ChoiceSweep):
+            raise ValueError("is a glob: a search draws from choices that are named, a,b")
         value.shuffle = False  # the order means nothing here, and is to be the same the next time
         return CategoricalDistribution(list(dict.fromkeys(override.sweep_string_iterator())))
     except ValueError as error:
@@ -146,5 +149,8 @@ def _ends(one: Any) -> list[Any]:
     return list(one.choices) if hasattr(one, "choices") else [one.low, one.high]
 
 
-def _said(value: Any) -> str:
-    return plainly(value) if isinstance(value, float) else str(value)
+def _said(value: Any, distribution: Any) -> str:
+    """A value as it stands on the command line."""
+    if not isinstance(value, float):
+        return str(value)
+    return repr(value) if distribution.step is None else plainly(value)

@@ -187,6 +187,7 @@ def show(options: SweepConfig) -> Iterator[str]:
             why = ""
         except RecordError as error:
             why = str(error)
+        facts = read(directory)
         state = "killed" if facts["state"] == "running" and not why else facts["state"]
         yield f"{directory} · {state}"
         yield from work.results(plan, _base(directory, facts, thawed(first.config).output_dir), kept=not why)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runner.errors import visible
-from runner.report.markup import duration, many, number, words
+from runner.report.markup import duration, number, words
 from runner.summary import estimate
 from runner.sweep.conditions import broken
 from runner.sweep.crew import Crew
@@ -35,6 +35,7 @@ class View:
         self.metric = metric
         self.conditions: Sequence[str] = ()  # without which no job is the best
         self.best: tuple[float, float, Job] | None = None  # its number, its seconds
+        self.cause = ""  # why jobs that had been done were refused
         self.start = self.last = time.monotonic()
         self.seconds: list[float] = []  # of the jobs that were run
         self.live: Any = None
@@ -60,9 +61,13 @@ class View:
             where = f" ({outcome.directory})" if outcome.directory else ""
             self.say(f"FAILED  {job.told}{where}: {outcome.error}")
 
-    def refused(self, count: int, error: str) -> None:
-        """See Watcher."""
-        self.say(f"FAILED  {many(count, 'job')} done before: {error}")
+    def refused(self, number: int, error: str) -> None:
+        """See Watcher; each is told at the end."""
+        if error != self.cause:
+            self.cause = error
+            self.say(f"FAILED  what had been done before: {error}")
+        if self.best is not None and self.best[2].number == number:
+            self.best = None
 
     def tick(self, crew: Crew) -> None:
         """See Watcher."""

@@ -14,8 +14,9 @@ from runner.errors import DONE, FAILED, INTERRUPTED, STOPPED
 from runner.report.markup import duration
 from runner.stop import Stop, stop_on_signals
 from runner.sweep.board import chosen_metric, leaderboard
+from runner.sweep.compared import Compared
 from runner.sweep.crew import Crew, Limits
-from runner.sweep.directory import FILE, alive, began, begin, end, locked, read
+from runner.sweep.directory import FILE, alive, began, begin, end, locked, read, texts
 from runner.sweep.entries import Entry, entries
 from runner.sweep.findings import Findings
 from runner.sweep.options import SweepConfig
@@ -78,24 +79,25 @@ class Work:
             facts, told = begin(self.directory, self.asked, self.once, this)
             plan = Plan(self.directory)
             plan.mend()
-            runs = Runs(self.options, facts["began"], facts["planned"] if watched is not None else None)
+            remedy = "sweep.name begins another search" if "goals" in self.asked else "sweep.done=redo replaces it"
+            runs = Runs(self.options, facts["began"], facts["planned"] if watched is not None else None,
+                        failures=texts(facts.get("failures")), compared=Compared(remedy))  # fmt: skip
             given = source(plan, facts)
             for line in (self._header(given.total, facts), *told):
                 self.view.say(line)
             hired = pool(self.directory, facts["attempt"], self.limits, given.total)
             crew = Crew(given, self.options, self.limits, hired, runs, self.view, stop, watched, facts["used_s"],
-                        partial(alive, self.directory))  # fmt: skip
+                        partial(alive, self.directory), failures={**runs.failures})  # fmt: skip
             try:
                 with closing(plan), closing(self.view):
                     crew.work()
             except Exception as error:
                 with suppress(OSError):  # on a full disk there is no place for it either
-                    end(self.directory, facts, state="stopped", counts=crew.counts, failures=crew.failures,
-                        error=str(error))  # fmt: skip
+                    end(self.directory, facts, state="stopped", error=str(error), **_told(crew))
                 raise
             code = _code(crew, stop)
             state = {DONE: "done", FAILED: "failed"}.get(code, "stopped")
-            end(self.directory, facts, state=state, counts=crew.counts, failures=crew.failures, total=crew.total)
+            end(self.directory, facts, state=state, **_told(crew))
             for line in (crew.given_up, *self.results(plan)):
                 self.view.say(line)
         return code
@@ -109,8 +111,8 @@ class Work:
             kept: whether they are written to the directory, too.
         """
         facts = read(self.directory)
-        failures = facts.get("failures")
-        found = list(entries(plan, Runs(self.options, "", base=base), failures if isinstance(failures, dict) else {}))
+        runs = Runs(self.options, "", base=base, failures=texts(facts.get("failures")))
+        found = list(entries(plan, runs, texts(facts.get("refused"))))
         metric = chosen_metric(found, self.numbers, self.options.metric)
         places = leaderboard(found, *metric, self.conditions) if metric else []
         name = metric[0] if metric else None
@@ -130,7 +132,10 @@ class Work:
         facts = {**self.once, **earlier}
         plan = Plan(self.directory, writes=False)
         plan.mend()
-        given, runs = source(plan, facts), Runs(self.options, began(earlier, self.options.done), compares=False)
+        given, runs = (
+            source(plan, facts),
+            Runs(self.options, began(earlier, self.options.done), failures=texts(earlier.get("failures"))),
+        )
         seconds, left = [], 0
         while (job := given.next()) is not None:
             known = Outcome("failed", error=job.error) if job.error else runs.known(job)
@@ -144,6 +149,11 @@ class Work:
         workers = self.limits.workers
         frozen = f" · frozen at commit {facts['commit'][:8]}" if facts.get("commit") else ""
         return f"{total:,} run{'s' * (total != 1)} · {workers} worker{'s' * (workers != 1)} · {self.directory}{frozen}"
+
+
+def _told(crew: Crew) -> dict[str, Any]:
+    """What sweep.json says of an attempt at its end."""
+    return {"counts": crew.counts, "failures": crew.failures, "refused": crew.refused, "total": crew.total}
 
 
 def _tally(found: Sequence[Entry], total: int) -> str:

@@ -57,3 +57,9 @@ def test_a_plan_goes_on_behind_a_torn_line(tmp_path):
     plan.append(jobs(*configs)[2])
     plan.close()
     assert [job.config for job in Plan(tmp_path)] == configs
+
+
+def test_lines_that_hold_everything_are_read_too(tmp_path):
+    several = jobs(*({"task": {"name": "a"}, "decode": {"top_k": at}} for at in range(3)))
+    (tmp_path / "plan.jsonl").write_text("".join(json.dumps(vars(job)) + "\n" for job in several))
+    assert list(Plan(tmp_path)) == several

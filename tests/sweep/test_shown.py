@@ -71,12 +71,32 @@ def test_runs_of_inputs_that_have_changed_are_no_done_ones(cli, common, tmp_path
     data.write_text("春\n花\n月\n")
     ended = cli(*asked, "decode.top_k=5,7,9")
     assert ended.code == 1 and "3 failed" in ended.out and "ties with" not in ended.out
-    assert ended.out.count("inputs changed since this run (rows.txt); sweep.done=redo replaces it") == 4
+    said = "inputs changed since this run (rows.txt); sweep.done=redo replaces it"
+    assert [row["error"] for row in rows(folder(cli.home))] == [said] * 3 and said in ended.out.partition("3 failed")[2]
     ended = cli(*asked, "decode.top_k=5,7,9", "sweep.done=redo", "dry_run=true")
     assert ended.out.count("to do") == 4 and "3 to do" in ended.out
     ended = cli(*asked, "decode.top_k=5,7,9", "sweep.done=redo")
     assert ended.code == 0 and "3 of 3 done" in ended.out
     assert [len(path.read_text().splitlines()) for path in cli.home.glob("outputs/*/*/predictions.jsonl")] == [3, 3, 3]
+
+
+def test_each_finished_run_is_compared_with_the_files_of_today(cli, common, tmp_path):
+    """One that was done again since says nothing of the others; where nothing can be compared all stay done."""
+    data = tmp_path / "rows.txt"
+    data.write_text("春\n江\n")
+    arguments = [text for text in common if not text.startswith("data.")]
+    asked = ("-m", *arguments, "data=files", f"data.path={data}", "decode.do_sample=true")
+    assert cli(*asked, "decode.top_k=5,7,9", "sweep.name=all").code == 0
+    data.write_text("春\n花\n月\n")
+    assert cli(*asked, "decode.top_k=5", "sweep.name=one", "sweep.done=redo").code == 0
+    ended = cli(*asked, "decode.top_k=5,7,9", "sweep.name=all")
+    assert ended.code == 1 and "1 of 3 done · 2 failed" in ended.out, ended.out
+    (all_,) = cli.home.glob("outputs/sweeps/all*")
+    assert [row["state"] for row in rows(all_)] == ["done", "failed", "failed"]
+    assert cli(*asked, "decode.top_k=5,7,9", "sweep.name=all", "on_error=stop").code == 1
+    data.unlink()
+    ended = cli(*asked, "decode.top_k=5,7,9", "sweep.name=all")
+    assert ended.code == 0 and "3 of 3 done" in ended.out and "not compared with its inputs: " in ended.out, ended.out
 
 
 def test_a_finished_sweep_is_shown_without_a_worker(cli, common):
