@@ -141,7 +141,7 @@ def test_a_job_that_fails_in_a_sweep_costs_only_itself(cli, tiny):
     failed = [
         line for line in ended.out.splitlines() if line.startswith("FAILED  data.path=none.txt: DataError: none.t")
     ]
-    assert failed and "1 of 2 done · 0 running · 1 failed" in ended.out
+    assert failed and "1 of 2 done · 1 failed" in ended.out
 
 
 def test_mistakes_in_any_job_of_a_sweep_are_told_before_the_first_runs(cli, tiny):

@@ -65,6 +65,8 @@ class Runs:
             return Outcome("failed", str(directory or ""), self.failures[str(job.number)], fresh=False)
         if directory is None:
             return None
+        if state == "pruned" and self.gives_up is not None and str(status.get("ended", "")) >= self.gives_up:
+            return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
         if status and not self._stays(status):
             self.redone.add(job.number)
             return None
@@ -75,8 +77,6 @@ class Runs:
             if self.compared is not None:
                 self.compared.take(job, directory)
             return Outcome("done", str(directory), fresh=False, metrics=metrics, seconds=cost(directory))
-        if state == "pruned" and self.gives_up is not None and str(status.get("ended", "")) >= self.gives_up:
-            return Outcome("pruned", str(directory), str(status.get("error", "")), fresh=False)
         if state == "failed" and self.options.failed == "skip":
             return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)
         return None
