@@ -37,6 +37,7 @@ class Runs:
     failures: Mapping[str, str] = field(default_factory=dict)
     compared: Compared | None = None
     redone: set[int] = field(default_factory=set)
+    _folders: dict[tuple[str, str], Path] = field(default_factory=dict)
     _names: dict[Path, dict[str, str]] = field(default_factory=dict)  # of the directories in a folder, by fingerprint
 
     def directory(self, job: Job) -> Path | None:
@@ -75,7 +76,8 @@ class Runs:
             if not _are_numbers(metrics):  # a worker finds the same, and mends it
                 return None
             if self.compared is not None:
-                self.compared.take(job, directory)
+                folder = self._folder(job)
+                self.compared.take(job, folder, self._names[folder][job.id])
             return Outcome("done", str(directory), fresh=False, metrics=metrics, seconds=cost(directory))
         if state == "failed" and self.options.failed == "skip":
             return Outcome("failed", str(directory), str(status.get("error", "")), fresh=False)
@@ -100,7 +102,10 @@ class Runs:
 
     def _folder(self, job: Job) -> Path:
         """See Record."""
-        return self.base / str(job.config["output_dir"]) / (safe(job.config["task"]["name"]) or "task")
+        key = (str(job.config["output_dir"]), str(job.config["task"]["name"]))
+        if key not in self._folders:
+            self._folders[key] = self.base / key[0] / (safe(key[1]) or "task")
+        return self._folders[key]
 
     def _stays(self, status: Mapping[str, Any]) -> bool:
         """Whether a run is not begun anew; one that this redoing has begun goes on."""
