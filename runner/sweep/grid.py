@@ -143,7 +143,8 @@ def read(overrides: Sequence[str], folders: Sequence[Path] = ()) -> list[Overrid
         try:
             found += parser.parse_overrides([text])
         except (HydraException, RecursionError) as error:
-            raise ConfigError(f"{text[:200]}  cannot be read: {str(error).strip().splitlines()[0]}") from error
+            told = str(error).strip().splitlines()[0].partition(" expecting {")[0]  # every token that could have come
+            raise ConfigError(f"{text[:200]}  cannot be read: {told}; a stray comma, blank or bracket?") from error
     return found
 
 
